@@ -1,0 +1,22 @@
+# Every target makes the environment that it needs: one command is enough in a fresh clone.
+PYTHON = python3 python3.12 python3.11 python3.10 python3.13
+BENCH =
+
+.PHONY: install demo test lint bench
+
+install:
+	@.ci/environment .venv $(PYTHON)
+
+demo: install
+	@.venv/bin/python -m MedSegDLLib.demo
+
+test: lint
+	@.venv/bin/python -m pytest
+
+lint: install
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+bench:
+	@.ci/environment .venv-bench $(PYTHON)
+	@.venv-bench/bin/python -m Testing.benchmarks $(BENCH)
