@@ -1,17 +1,25 @@
 """The model card: everything that is needed to run a model, and everything that a person should know first.
 
-`ModelCard` is the one definition; `models_zoo/card.schema.json` is made from it (a test keeps the two equal).
+`ModelCard` is the one definition; `models_zoo/card.schema.json` is made from it (a test keeps the two equal) by
+`python -m MedSegDLLib.model_card > models_zoo/card.schema.json`. The schema says which keys and types a card has;
+`check_card` and `check_labels` say which values make sense, alone and together.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from MedSegDLLib.errors import ModelError
-from MedSegDLLib.strict_json import read_json
+from MedSegDLLib.labels import LabelTable
+from MedSegDLLib.strict_json import read_json, schema_of
 
 CARD_FILE, LABELS_FILE, WEIGHTS_FILE = "card.json", "labels.csv", "weights.safetensors"
+README_FILE, LICENCE_FILE, JOB_FILE = "README.md", "LICENSE.txt", "job.json"
 CARD_VERSION = 1
 
 
@@ -146,7 +154,126 @@ class ModelCard:
 
 def read_card(folder: Path) -> ModelCard:
     """The checked card of a model folder; raises ModelError with a sentence that says what is wrong where."""
-    card = read_json(ModelCard, folder / CARD_FILE, ModelError)
+    path = folder / CARD_FILE
+    card = read_json(ModelCard, path, ModelError)
+    check_card(card, str(path))
     if card.id != folder.name:
-        raise ModelError(f"{folder / CARD_FILE} is the card of '{card.id}', but its folder is called '{folder.name}'.")
+        raise ModelError(f"{path} is the card of '{card.id}', but its folder is called '{folder.name}'.")
     return card
+
+
+def check_card(card: ModelCard, where: str) -> None:
+    """Raise ModelError with every value of `card` that makes no sense; `where` names the card in the sentence."""
+    checks = (_identity, _network, _preprocessing, _normalisation, _inference, _postprocessing, _training, _quality, _expected)
+    if problems := [problem for check in checks for problem in check(card)]:
+        raise ModelError(f"{where} is not a usable model card: {'; '.join(problems)}.")
+
+
+def check_labels(card: ModelCard, table: LabelTable, where: str) -> None:
+    """Raise ModelError where the label table of a model does not fit its card: class n of the network is label n."""
+    values, names = [label.value for label in table.labels], {label.name for label in table.labels}
+    classes = card.network.out_channels if card.inference.activation == "sigmoid" else card.network.out_channels - 1
+    if values != list(range(1, classes + 1)):
+        raise ModelError(
+            f"{where} disagrees with its card: the network tells {classes} label(s) apart, so the label values must be "
+            f"1…{classes}, but they are {', '.join(map(str, values)) or 'none'}."
+        )
+    if unknown := sorted({*card.postprocessing.largest_component, *card.postprocessing.fill_holes} - names):
+        raise ModelError(f"{where} has no label {', '.join(map(repr, unknown))}, which the card's postprocessing names.")
+
+
+def is_model_id(text: str) -> bool:
+    """Whether `text` can be a model's id, which is also the name of its folder: 1 to 64 of a-z, 0-9 and _."""
+    return re.fullmatch("[a-z0-9_]{1,64}", text) is not None
+
+
+def is_sha256(text: str) -> bool:
+    """Whether `text` is a SHA-256 as `checksums.sha256_of` writes it: 64 hexadecimal digits in lower case."""
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+def _identity(card: ModelCard) -> Iterator[str]:
+    if not is_model_id(card.id):
+        yield f"id {card.id!r} must be 1 to 64 of a-z, 0-9 and _"
+    if not is_sha256(card.weights_sha256):
+        yield f"weights_sha256 {card.weights_sha256!r} must be 64 hexadecimal digits in lower case"
+    for name in ("title", "description", "modality", "anatomy", "intended_use", "licence"):
+        if not getattr(card, name).strip():
+            yield f"{name} must not be empty"
+
+
+def _network(card: ModelCard) -> Iterator[str]:
+    if card.network.in_channels < 1:
+        yield f"network: in_channels {card.network.in_channels} must be at least 1"
+    activation, outputs = card.inference.activation, card.network.out_channels
+    if activation == "sigmoid" and outputs != 1:
+        yield f"network: out_channels must be 1 with sigmoid activation, but is {outputs}"
+    if activation == "softmax" and outputs < 2:
+        yield f"network: out_channels must be at least 2 (background included) with softmax activation, but is {outputs}"
+
+
+def _preprocessing(card: ModelCard) -> Iterator[str]:
+    orientation = card.preprocessing.orientation
+    axes = [pair for pair in ("LR", "AP", "SI") if len({*pair} & {*orientation}) == 1]
+    if orientation != "slices" and not len(orientation) == len(axes) == 3:
+        yield f"preprocessing: orientation {orientation!r} must be 'slices' or one letter each of L/R, A/P and S/I"
+    if any(spacing is not None and spacing <= 0 for spacing in card.preprocessing.spacing):
+        yield f"preprocessing: spacing {card.preprocessing.spacing} must be positive or null"
+
+
+def _normalisation(card: ModelCard) -> Iterator[str]:
+    normalisation = card.preprocessing.normalisation
+    window, percentiles = normalisation.window, normalisation.percentiles
+    if (window is not None) != (normalisation.method == "window"):
+        yield "normalisation: window is given with the method 'window' and only then"
+    if percentiles is not None and normalisation.method != "zscore":
+        yield "normalisation: percentiles are for the method 'zscore' only"
+    if window is not None and window[0] >= window[1]:
+        yield f"normalisation: window {window} must be lowest, then highest intensity"
+    if percentiles is not None and not 0 <= percentiles[0] < percentiles[1] <= 100:
+        yield f"normalisation: percentiles {percentiles} must rise within 0…100"
+
+
+def _inference(card: ModelCard) -> Iterator[str]:
+    inference = card.inference
+    if min(inference.patch_size) < 1:
+        yield f"inference: patch_size {inference.patch_size} must be positive"
+    if not 0 <= inference.overlap <= 0.9:
+        yield f"inference: overlap {inference.overlap} must be within 0…0.9"
+    if not 0 < inference.threshold < 1:
+        yield f"inference: threshold {inference.threshold} must be between 0 and 1"
+
+
+def _postprocessing(card: ModelCard) -> Iterator[str]:
+    if card.postprocessing.minimum_volume_ml < 0:
+        yield f"postprocessing: minimum_volume_ml {card.postprocessing.minimum_volume_ml} must not be negative"
+
+
+def _training(card: ModelCard) -> Iterator[str]:
+    training = card.training
+    if training.patients < 0 or training.cases < 0:
+        yield "training: patients and cases must not be negative"
+    if training.job not in ("", JOB_FILE):
+        yield f"training: job {training.job!r} must be empty or {JOB_FILE}"
+
+
+def _quality(card: ModelCard) -> Iterator[str]:
+    for n, row in enumerate(card.quality):
+        if row.cases < 1 or row.standard_deviation < 0:
+            yield f"quality[{n}]: cases must be at least 1 and standard_deviation not negative"
+
+
+def _expected(card: ModelCard) -> Iterator[str]:
+    for name in ("spacing_mm", "field_of_view_mm"):
+        limits = getattr(card.expected, name)
+        if limits is not None and not 0 < limits[0] <= limits[1]:
+            yield f"expected: {name} {limits} must be positive, smallest first"
+
+
+def card_schema() -> str:
+    """The text of `models_zoo/card.schema.json`."""
+    return json.dumps(schema_of(ModelCard, "MedSegDL model card"), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(card_schema().encode())  # UTF-8 whatever the console speaks
