@@ -4,11 +4,6 @@ from pathlib import Path
 
 from setuptools import setup
 
-ZOO_FOLDERS = [Path("models_zoo"), *sorted(folder for folder in Path("models_zoo").iterdir() if folder.is_dir())]
+ZOO_FILES = sorted(file for file in Path("models_zoo").rglob("*") if file.is_file())
 
-setup(
-    data_files=[
-        (f"share/medsegdl/{folder.as_posix()}", [str(file) for file in sorted(folder.iterdir()) if file.is_file()])
-        for folder in ZOO_FOLDERS
-    ]
-)
+setup(data_files=[(f"share/medsegdl/{file.parent.as_posix()}", [file.as_posix()]) for file in ZOO_FILES])
