@@ -1,31 +1,55 @@
-"""Files that appear whole or not at all."""
+"""Files appear whole or not at all: they are written beside their place and renamed when finished."""
 
 from __future__ import annotations
 
-import tempfile
+import errno
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from MedSegDLLib.errors import OutputError
 
+_REASONS = {
+    errno.ENOSPC: "the disk is full; make room or choose another folder",
+    errno.EDQUOT: "your disk quota is used up; make room or choose another folder",
+    errno.EFBIG: "the file would be larger than allowed there; choose another folder",
+    errno.EROFS: "that disk is read-only; choose another folder",
+    errno.EACCES: "writing there is not allowed; choose another folder or change its permissions",
+    errno.EPERM: "writing there is not allowed; choose another folder or change its permissions",
+    errno.ENAMETOOLONG: "the name is too long; choose a shorter one",
+}
+
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """A temporary path with the suffixes of `path` in its folder: renamed to `path` at the end, removed on failure.
+    """A new, empty file with the same suffixes in the same folder, which becomes `path` when the block ends well.
 
-    Raises OutputError where the system does not let the file be written.
+    On any exception it is removed and what `path` held before stays. An OSError becomes an OutputError; so do a
+    missing folder, a folder in the place of the file and a write-protected file.
     """
+    temporary = path.with_name(f".{secrets.token_hex(6)}{''.join(path.suffixes[-2:])}")
     try:
-        folder = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+        _check_place(path)
+        temporary.touch(exist_ok=False)
+        yield temporary
+        temporary.replace(path)
     except OSError as reason:
-        raise OutputError(f"{path} cannot be written: {reason.strerror}. Choose another folder.") from reason
-    beside = folder / path.name
-    try:
-        yield beside
-        beside.replace(path)
-    except OSError as reason:
-        raise OutputError(f"{path} cannot be written: {reason.strerror}. Nothing was left behind.") from reason
+        raise OutputError(f"{path} cannot be written: {why(reason)}.") from reason
     finally:
-        beside.unlink(missing_ok=True)
-        folder.rmdir()
+        temporary.unlink(missing_ok=True)
+
+
+def why(reason: OSError) -> str:
+    """What an OSError means for a person, and what to do."""
+    return _REASONS.get(reason.errno, reason.strerror or str(reason))
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; give the name of a file.")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it or choose another.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(f"{path} is write-protected; choose another name or change its permissions.")
