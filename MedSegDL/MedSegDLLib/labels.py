@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,7 @@ def write_label_table(table: LabelTable, path: Path) -> None:
     """
     rows = [_row(label) for label in table.labels]
     for text in (cell for row in rows for cell in row if isinstance(cell, str)):
-        if '"' in text or not text.isprintable():
+        if '"' in text or has_control_characters(text):
             raise OutputError(f"{text!r} cannot be written into a label table: take out quotation marks and line breaks.")
     with written_beside(path) as beside, beside.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -127,6 +128,11 @@ def terminology_from_text(text: str) -> Terminology | None:
         return None
     category, kind, *further = [_code_from_text(parts[n]) for n in (1, 2, 3, 5, 6)]
     return Terminology(category, kind, *further) if category and kind else None
+
+
+def has_control_characters(text: str) -> bool:
+    """Whether `text` has line breaks, control or direction characters, with which a name could pretend to be another."""
+    return any(unicodedata.category(character).startswith("C") for character in text)
 
 
 def _codes(terminology: Terminology) -> tuple[Code | None, ...]:
@@ -162,6 +168,8 @@ def _check_columns(columns: Sequence[str], path: Path) -> None:
 def _label(row: dict[str, str], where: str) -> Label:
     if None in row or None in row.values():
         raise ModelError(f"{where}: the line has more or fewer cells than the header.")
+    if any(map(has_control_characters, row.values())):
+        raise ModelError(f"{where}: a cell has line breaks or control characters.")
     if not row["Name"].strip():
         raise ModelError(f"{where}: the label has no name.")
     value = _whole_number(row["LabelValue"], LARGEST_VALUE, f"{where}: LabelValue")

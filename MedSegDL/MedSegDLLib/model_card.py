@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from MedSegDLLib.errors import ModelError
-from MedSegDLLib.labels import LabelTable
-from MedSegDLLib.strict_json import read_json, schema_of
+from MedSegDLLib.labels import LabelTable, has_control_characters
+from MedSegDLLib.strict_json import read_json, schema_of, to_json
 
 CARD_FILE, LABELS_FILE, WEIGHTS_FILE = "card.json", "labels.csv", "weights.safetensors"
 README_FILE, LICENCE_FILE, JOB_FILE = "README.md", "LICENSE.txt", "job.json"
@@ -164,7 +164,18 @@ def read_card(folder: Path) -> ModelCard:
 
 def check_card(card: ModelCard, where: str) -> None:
     """Raise ModelError with every value of `card` that makes no sense; `where` names the card in the sentence."""
-    checks = (_identity, _network, _preprocessing, _normalisation, _inference, _postprocessing, _training, _quality, _expected)
+    checks = (
+        _texts,
+        _identity,
+        _network,
+        _preprocessing,
+        _normalisation,
+        _inference,
+        _postprocessing,
+        _training,
+        _quality,
+        _expected,
+    )
     if problems := [problem for check in checks for problem in check(card)]:
         raise ModelError(f"{where} is not a usable model card: {'; '.join(problems)}.")
 
@@ -190,6 +201,21 @@ def is_model_id(text: str) -> bool:
 def is_sha256(text: str) -> bool:
     """Whether `text` is a SHA-256 as `checksums.sha256_of` writes it: 64 hexadecimal digits in lower case."""
     return re.fullmatch("[0-9a-f]{64}", text) is not None
+
+
+def _texts(card: ModelCard) -> Iterator[str]:
+    """A card is shown in terminals and windows, which control characters could play tricks on."""
+    if any(has_control_characters(text.replace("\n", "")) for text in _strings(to_json(card))):
+        yield "its texts must not have control characters"
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Every text within parsed JSON, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 def _identity(card: ModelCard) -> Iterator[str]:

@@ -25,10 +25,10 @@ _UNIONS = (types.UnionType, typing.Union)
 def read_json(cls: type, path: Path, error: type[MedSegDLError]) -> Any:
     """The document of dataclass `cls` in the file `path`; anything wrong is raised as `error`."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_repeats)
     except OSError as reason:
         raise error(f"{path} cannot be read: {reason.strerror}.") from reason
-    except ValueError as reason:
+    except (ValueError, RecursionError) as reason:
         raise error(f"{path} is not a JSON file: {reason}.") from reason
     return from_json(cls, document, str(path), error)
 
@@ -53,6 +53,13 @@ def schema_of(cls: type, title: str) -> dict:
 
 class _Mismatch(ValueError):
     pass
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+        raise ValueError(f"the key {repeated[0]!r} stands there twice")
+    return dict(pairs)
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
