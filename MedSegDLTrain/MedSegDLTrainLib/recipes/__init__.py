@@ -1,0 +1,1 @@
+"""How public data sets become case folders, one file a data set."""
