@@ -18,6 +18,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from MedSegDLLib.errors import InputError
+from MedSegDLLib.evaluation import detection_ratio
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import LabelTable
@@ -138,8 +139,7 @@ def evaluate(
 def summary(rows: Sequence[dict]) -> dict:
     """Figures over the labels of one case from the rows of `evaluate`.
 
-    `detection_ratio` (Schnider et al. 2020, §3): labels with Dice above 0 ÷ labels in the reference. The mean Dice is over
-    every label that is in the reference or the prediction, missed and invented ones included.
+    The mean Dice is over every label that is in the reference or the prediction, missed and invented ones included.
     """
     present = [row for row in rows if row["reference_voxels"]]
     scores = [row["dice"] for row in rows if row["dice"] is not None]
@@ -147,7 +147,7 @@ def summary(rows: Sequence[dict]) -> dict:
         "labels_in_reference": len(present),
         "labels_missed": [row["name"] for row in present if not row["prediction_voxels"]],
         "labels_invented": [row["name"] for row in rows if row["prediction_voxels"] and not row["reference_voxels"]],
-        "detection_ratio": _ratio(sum(row["dice"] > 0 for row in present), len(present)),
+        "detection_ratio": detection_ratio(rows),
         "dice_mean": float(np.mean(scores)) if scores else None,
         "dice_labels": len(scores),
     }

@@ -1,10 +1,11 @@
 """Distances between the surfaces of two masks, in mm.
 
 The surface of a mask runs between voxels, not through their centres: each 2x2x2 neighbourhood that holds voxels of both
-kinds carries one surface element, at the corner that its eight voxels share, with the area of the marching-cubes surface
-there. Weighting by that area makes means and percentiles independent of how densely the grid samples a side, which
-matters for thick slices (Nikolov et al. 2021, doi:10.2196/26151, whose definition this is; figures of distances as in
-Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z).
+kinds has one surface element, with the area and the centroid of the marching-cubes surface there. Weighting by area makes
+means and percentiles independent of how densely the grid samples a side (Nikolov et al. 2021, doi:10.2196/26151; figures
+as in Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z). Nikolov puts the element into the middle of the neighbourhood
+instead. The centroid is nearer to the truth and less flattering: of two balls of radius 31 and 30 mm in voxels of
+8 x 1.3 x 1.3 mm, 1 mm apart, it gives 1.05 mm; the middle gives 0.31 mm, and the centres of boundary voxels 0.28 mm.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.spatial import cKDTree
-from skimage.measure import marching_cubes, mesh_surface_area
+from skimage.measure import marching_cubes
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ def surface_of(mask: np.ndarray, spacing_zyx: tuple[float, float, float], open_a
     """
     codes = _neighbourhood_codes(mask, open_axis)
     corners = np.flatnonzero((codes != 0) & (codes != 255))
-    points = np.stack(np.unravel_index(corners, codes.shape), axis=1) * np.asarray(spacing_zyx)
-    return Surface(points, _areas_of_codes(tuple(map(float, spacing_zyx)))[codes.ravel()[corners]])
+    index, codes = np.stack(np.unravel_index(corners, codes.shape), axis=1), codes.ravel()[corners]
+    areas, centroids = _elements_of_codes(tuple(map(float, spacing_zyx)))
+    return Surface(index * np.asarray(spacing_zyx) + centroids[codes], areas[codes])
 
 
 def surface_distances(reference: Surface, prediction: Surface) -> SurfaceDistances:
@@ -76,20 +78,21 @@ def _neighbourhood_codes(mask: np.ndarray, open_axis: int | None) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def _areas_of_codes(spacing_zyx: tuple[float, float, float]) -> np.ndarray:
-    """(256,) mm² of the marching-cubes surface inside the cell of each neighbourhood code."""
-    areas = np.zeros(256)
+def _elements_of_codes(spacing_zyx: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """(256,) mm² and (256, 3) mm: area and centroid of the marching-cubes surface in the cell of each neighbourhood."""
+    areas, centroids = np.zeros(256), np.zeros((256, 3))
     for code in range(1, 255):
         cell = np.array([code >> bit & 1 for bit in range(8)], np.float32).reshape(2, 2, 2)
         vertices, faces, _, _ = marching_cubes(cell, 0.5, spacing=spacing_zyx)
-        areas[code] = mesh_surface_area(vertices, faces)
-    return areas
+        a, b, c = vertices[faces].transpose(1, 0, 2).astype(float)
+        triangles = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+        areas[code], centroids[code] = triangles.sum(), np.average((a + b + c) / 3, axis=0, weights=triangles)
+    return areas, centroids
 
 
 def _nearest(start: Surface, target: Surface) -> np.ndarray:
     """Distance in mm from each element of `start` to the closest element of `target`."""
-    tree = cKDTree(target.points, balanced_tree=False, compact_nodes=False)
-    return tree.query(start.points)[0]
+    return cKDTree(target.points).query(start.points)[0]
 
 
 def _percentile(distances: np.ndarray, areas: np.ndarray, percent: float) -> float:
