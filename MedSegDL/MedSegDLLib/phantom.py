@@ -182,7 +182,7 @@ def _lung_vessels(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, 
 
 def _abdomen(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, texture: np.ndarray, inner: np.ndarray) -> None:
     """What lies under the diaphragm, which rises towards the apex: liver, stomach, spleen and loops of bowel in fat."""
-    diaphragm = 42 + 0.3 * grid.z + 0.0011 * (grid.x + 10) ** 2 - grid.y
+    diaphragm = 35 + 0.3 * grid.z + 0.0011 * (grid.x + 10) ** 2 - grid.y
     below = np.maximum(diaphragm, inner)
     _paint(canvas, below - 2, _MUSCLE)
     _paint(canvas, below, 0.8 * _FAT * (1 + 0.2 * texture))
@@ -191,11 +191,11 @@ def _abdomen(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, textu
         bowel = _ellipse(grid.x - x, grid.y - y - random.normal(0, 0.5) * grid.z, *random.uniform(8, 20, 2)) - 2 * texture
         _paint(canvas, np.maximum(bowel - 2, below), 0.3 * _FAT)
         _paint(canvas, np.maximum(bowel, below), random.uniform(0.5, 2.4) * _MUSCLE * (1 + 0.1 * texture))
-    liver = _ellipse(grid.x + 66, grid.y - 80 - 0.3 * grid.z, 84, 36) - 2 * texture
+    liver = _ellipse(grid.x + 66, grid.y - 72 - 0.3 * grid.z, 84, 36) - 2 * texture
     _paint(canvas, np.maximum(liver, below), _LIVER * (1 + 0.05 * texture))
     spleen = _ellipse(grid.x - 88, grid.y - 92, 26, 36) - texture
     _paint(canvas, np.maximum(spleen, below), _SPLEEN)
-    stomach = _ellipse(grid.x - 34, grid.y - 86 - 0.2 * grid.z, 24, 19) - 1.5 * texture
+    stomach = _ellipse(grid.x - 34, grid.y - 80 - 0.2 * grid.z, 24, 19) - 1.5 * texture
     _paint(canvas, np.maximum(stomach - 3, below), _MUSCLE)
     _paint(canvas, np.maximum(stomach, below), _STOMACH * (1 + 0.3 * texture))
 
@@ -236,7 +236,7 @@ class _Heart:
 
     @property
     def right_width(self) -> float:
-        return self._between(34.0, 27.0)
+        return self._between(30.0, 24.0)
 
 
 def _half_ellipsoid(z: np.ndarray, apex: float, base: float) -> np.ndarray:
@@ -271,7 +271,7 @@ def _with_heart(canvas: np.ndarray, grid: _Grid, heart: _Heart, texture: np.ndar
     _paint(canvas, atria, _BLOOD * (0.95 + 0.03 * texture))
     _paint(canvas, right + 0.8 * texture, _RIGHT_BLOOD * (1 + 0.05 * texture))
     _paint(canvas, wall, _WALL * (1 + 0.06 * texture))
-    _paint(canvas, left + 0.5 * texture, _BLOOD * (1 + 0.05 * texture))
+    _paint(canvas, left + 0.9 * texture, _BLOOD * (1 + 0.05 * texture))
     _papillary_muscles(canvas, x, y, z, heart, left)
     return canvas, _Inside(left, np.maximum(wall, -left), np.maximum(right, -outer))
 
@@ -305,7 +305,7 @@ def _papillary_muscles(
 
 def _coil_shading(grid: _Grid) -> np.ndarray:
     """Sensitivity of surface coils: bright along the chest wall, darker in the depth."""
-    return 0.75 + 1.7 * np.exp(np.minimum(_torso(grid), 0) / 24)
+    return 0.8 + 1.4 * np.exp(np.minimum(_torso(grid), 0) / 24)
 
 
 def _as_scanned(canvas: np.ndarray, shading: np.ndarray, random: np.random.Generator) -> np.ndarray:
