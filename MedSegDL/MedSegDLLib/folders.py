@@ -19,7 +19,9 @@ def data_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """This user's folder for what can be made again; it need not exist yet."""
+    """The folder for what can be made again: MEDSEGDL_CACHE if set, else this user's; it need not exist yet."""
+    if os.environ.get("MEDSEGDL_CACHE"):
+        return Path(os.environ["MEDSEGDL_CACHE"])
     if sys.platform == "win32":
         return _from_environment("LOCALAPPDATA", "AppData/Local") / _NAME / "Cache"
     if sys.platform == "darwin":

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+
 from MedSegDLLib.checkpoint import Model
-from MedSegDLLib.image import Image
+from MedSegDLLib.device import Execution, find_device, peak_memory_mib, start_peak_memory
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.image import Image, LabelMap
+from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.options import Region, SegmentOptions
+from MedSegDLLib.postprocess import only, postprocess
+from MedSegDLLib.precision import chosen_execution
+from MedSegDLLib.preprocess import Prepared, preprocess
 from MedSegDLLib.progress import CancelToken, Progress, no_progress
 from MedSegDLLib.report import Result
+from MedSegDLLib.segmentation import Segmentation
+from MedSegDLLib.sliding_window import segment_array
+from MedSegDLLib.stopwatch import Stopwatch
+from MedSegDLLib.windows import padded_to_patch
 
 __all__ = ["Region", "Result", "SegmentOptions", "segment"]
 
@@ -14,9 +27,98 @@ __all__ = ["Region", "Result", "SegmentOptions", "segment"]
 def segment(
     image: Image,
     model: Model,
-    options: SegmentOptions = SegmentOptions(),  # noqa: B008 (frozen)
+    options: SegmentOptions = SegmentOptions(),  # noqa: B008 (immutable)
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
 ) -> Result:
-    """Segment `image` with `model`: preprocess, patches, network, stitched labels, postprocess, on the source grid exactly."""
-    raise NotImplementedError
+    """Segment `image` with `model`; the result lies on the image's own grid, voxel for voxel.
+
+    `progress` gets the stages preprocess, network and postprocess; `cancel` acts within one batch of patches (one patch on
+    a CPU). Every class competes for each voxel; labels that were not asked for are dropped afterwards. `peak_memory_mib`
+    is the most memory that tensors held on the GPU during this call or, on a CPU, that the process ever held (resident).
+
+    Raises InputError (wrong number of channels, an image of one value, a region outside of it, an unknown label),
+    ModelError, DeviceError (no such device, too little memory) and Cancelled.
+    """
+    _check(image, model)
+    labels = model.labels if options.labels is None else model.labels.named(options.labels)
+    device, cancel, stopwatch = find_device(options.device), cancel or CancelToken(), Stopwatch()
+    start_peak_memory(device)
+    progress("preprocess", 0.0, None)
+    with stopwatch.stage("preprocess"):
+        prepared = preprocess(image, model.card.preprocessing, options.region, model.card.inference.patch_size)
+    progress("preprocess", 1.0, 0.0)
+    cancel.check()
+    with stopwatch.stage("trial"):
+        execution = _execution(prepared, model, device, options.precision)
+    classes = _classes(prepared, model, options, execution, progress, cancel, stopwatch)
+    cancel.check()
+    progress("postprocess", 0.0, None)
+    with stopwatch.stage("postprocess"):
+        array = prepared.restored(_finished(classes, prepared, model, labels))
+    progress("postprocess", 1.0, 0.0)
+    segmentation = Segmentation(LabelMap(array, image.geometry, image.name), labels)
+    return Result(segmentation, str(device), execution.precision, stopwatch.seconds, peak_memory_mib(device))
+
+
+def _check(image: Image, model: Model) -> None:
+    wanted = model.card.network.in_channels
+    if image.channels != wanted:
+        raise InputError(f"The model '{model.card.id}' needs {wanted} image channels, but the image has {image.channels}.")
+    lowest = image.array.min()
+    if lowest == image.array.max():
+        raise InputError(f"Every voxel of the image has the value {lowest}: there is nothing to segment; check the file.")
+
+
+def _execution(prepared: Prepared, model: Model, device: torch.device, precision: str) -> Execution:
+    """As asked for; "auto" by a trial with the patch in the middle of the image."""
+    if precision != "auto":
+        return Execution(device, precision, channels_last=precision != "float32")
+    inference = model.card.inference
+    patch_size = inference.patch_size[::-1]
+    middle = (
+        slice(max((n - p) // 2, 0), max((n - p) // 2, 0) + p) for n, p in zip(prepared.array.shape[1:], patch_size, strict=True)
+    )
+    patch = torch.from_numpy(np.ascontiguousarray(prepared.array[(slice(None), *middle)]))
+    return chosen_execution(
+        model.network, padded_to_patch(patch, patch_size)[0][None], device, inference, model.card.weights_sha256
+    )
+
+
+def _classes(
+    prepared: Prepared,
+    model: Model,
+    options: SegmentOptions,
+    execution: Execution,
+    progress: Progress,
+    cancel: CancelToken,
+    stopwatch: Stopwatch,
+) -> np.ndarray:
+    """The network's classes (Z, Y, X) on the target's voxels."""
+    inference = model.card.inference
+    return segment_array(
+        prepared.array,
+        model.network,
+        inference.patch_size[::-1],
+        inference.overlap if options.overlap is None else options.overlap,
+        inference.activation,
+        inference.threshold,
+        inference.mirror_axes,
+        execution.device,
+        execution.precision,
+        execution.channels_last,
+        options.batch_size,
+        prepared.target,
+        progress,
+        cancel,
+        stopwatch,
+    )
+
+
+def _finished(classes: np.ndarray, prepared: Prepared, model: Model, wanted: LabelTable) -> np.ndarray:
+    """Label values of the model's table after the card's postprocessing, of the wanted labels only."""
+    values = [0, *(label.value for label in model.labels.labels)]
+    labels = classes if values == list(range(len(values))) else np.array(values, classes.dtype)[classes]
+    ml = float(np.prod(prepared.spacing_zyx)) / 1000
+    labels = postprocess(labels, model.card.postprocessing, model.labels, ml)
+    return labels if wanted == model.labels else only(labels, {label.value for label in wanted.labels})
