@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ class LabelTable:
     def __post_init__(self) -> None:
         values, names = [label.value for label in self.labels], [label.name for label in self.labels]
         for what, items in (("value", values), ("name", names)):
-            if repeated := sorted({item for item in items if items.count(item) > 1}):
+            if repeated := _repeated(items):
                 raise ModelError(f"A label table needs different {what}s, but this one has {repeated[0]!r} twice.")
         if wrong := [value for value in values if not 1 <= value <= LARGEST_VALUE]:
             raise ModelError(f"Label values are 1…{LARGEST_VALUE} (0 is background), but one is {wrong[0]}.")
@@ -156,10 +157,14 @@ def _row(label: Label) -> list[int | str]:
     return [label.value, label.name, *label.colour, 255, *cells]
 
 
+def _repeated(items: Sequence) -> list:
+    return [item for item, times in Counter(items).items() if times > 1]
+
+
 def _check_columns(columns: Sequence[str], path: Path) -> None:
     if missing := [column for column in _REQUIRED_COLUMNS if column not in columns]:
         raise ModelError(f"The label table {path} lacks the columns {', '.join(missing)}: separate columns with commas.")
-    if wrong := sorted({column for column in columns if column not in _COLUMNS or columns.count(column) > 1}):
+    if wrong := sorted({column for column in columns if column not in _COLUMNS}.union(_repeated(columns))):
         raise ModelError(
             f"The label table {path} has unknown or repeated columns: {', '.join(wrong)}. Known are {', '.join(_COLUMNS)}."
         )

@@ -56,10 +56,12 @@ class _Mismatch(ValueError):
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if repeated := sorted({key for key in keys if keys.count(key) > 1}):
-        raise ValueError(f"the key {repeated[0]!r} stands there twice")
-    return dict(pairs)
+    document: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in document:
+            raise ValueError(f"the key {key!r} stands there twice")
+        document[key] = value
+    return document
 
 
 def _value(kind: Any, value: Any, where: str) -> Any:
