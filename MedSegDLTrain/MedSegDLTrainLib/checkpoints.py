@@ -13,6 +13,7 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.networks import build_network
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.optimizers import OPTIMIZERS
+from MedSegDLTrainLib.tables import entry
 
 CHECKPOINT_FILE = "last.pt"
 
@@ -29,12 +30,11 @@ class TrainingState:
 
 def new_state(job: TrainingJob) -> TrainingState:
     """The state before the first step; the same for the same job."""
-    if job.optimisation.optimizer not in OPTIMIZERS:
-        raise InputError(f"There is no optimiser '{job.optimisation.optimizer}'; known are {', '.join(OPTIMIZERS)}.")
+    build_optimizer = entry(OPTIMIZERS, job.optimisation.optimizer, "optimiser")
     torch.manual_seed(job.seed)
     network = build_network(job.network).to(memory_format=torch.channels_last)
     average = copy.deepcopy(network).requires_grad_(False)
-    return TrainingState(network, average, OPTIMIZERS[job.optimisation.optimizer](network.parameters(), job.optimisation))
+    return TrainingState(network, average, build_optimizer(network.parameters(), job.optimisation))
 
 
 @torch.no_grad()

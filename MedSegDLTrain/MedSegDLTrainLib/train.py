@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.progress import CancelToken
@@ -20,12 +23,13 @@ from MedSegDLTrainLib.checkpoints import (
     save_checkpoint,
     update_average,
 )
-from MedSegDLTrainLib.job import TrainingJob, read_job
-from MedSegDLTrainLib.losses import LOSSES, loss_sums
+from MedSegDLTrainLib.job import Optimisation, TrainingJob, read_job
+from MedSegDLTrainLib.losses import LOSSES, LossSums, loss_sums
 from MedSegDLTrainLib.optimizers import SCHEDULES
 from MedSegDLTrainLib.patches import Batch, PatchSampler
 from MedSegDLTrainLib.progress import EventLog
 from MedSegDLTrainLib.slices import AnnotatedSlice, slices_of
+from MedSegDLTrainLib.tables import entry
 from MedSegDLTrainLib.validate import patient_dice
 
 JOB_FILE, EVENTS_FILE = "job.json", "events.jsonl"
@@ -40,10 +44,11 @@ def train(job_path: Path, run: Path, resume: bool = False, cancel: CancelToken |
     loss is not finite; Cancelled, with a checkpoint saved, when asked to stop.
     """
     job = read_job(job_path)
+    rule = _rule(job)
     slices = _training_and_validation_slices(job, job_path.parent)
     state = _open_run(job, job_path, run, resume)
     sampler = PatchSampler(slices[0], _spacing_yx(job), job.sampling, job.augmentation, job.seed)
-    _steps(job, state, sampler, slices[1], run, cancel or CancelToken())
+    _steps(rule, state, sampler, slices[1], run, cancel or CancelToken())
     return state
 
 
@@ -82,8 +87,23 @@ def _spacing_yx(job: TrainingJob) -> tuple[float, float]:
     return y, x
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """How one step is taken: the job's numbers, with its loss and schedule looked up."""
+
+    optimisation: Optimisation
+    loss: Callable[[LossSums], Tensor]
+    schedule: Callable[[float], float]
+    validate_every: int
+
+
+def _rule(job: TrainingJob) -> _Rule:
+    schedule = entry(SCHEDULES, job.optimisation.schedule, "schedule")
+    return _Rule(job.optimisation, entry(LOSSES, job.loss, "loss"), schedule, job.validate_every)
+
+
 def _steps(
-    job: TrainingJob,
+    rule: _Rule,
     state: TrainingState,
     sampler: PatchSampler,
     validation: list[AnnotatedSlice],
@@ -91,18 +111,18 @@ def _steps(
     cancel: CancelToken,
 ) -> None:
     events, first, began = EventLog(run / EVENTS_FILE), state.step, time.monotonic()
-    events.write("started", step=first, steps=job.optimisation.steps)
+    events.write("started", step=first, steps=rule.optimisation.steps)
     losses = []
-    while state.step < job.optimisation.steps:
+    while state.step < rule.optimisation.steps:
         batch = sampler.batch(state.step)
-        losses.append(_step(job, state, batch))
+        losses.append(_step(rule, state, batch))
         state.step += 1
         if state.step % _STEPS_BETWEEN_EVENTS == 0:
             seconds = (time.monotonic() - began) / (state.step - first)
-            left = seconds * (job.optimisation.steps - state.step)
+            left = seconds * (rule.optimisation.steps - state.step)
             events.write("step", step=state.step, loss=statistics.fmean(losses), seconds_per_step=seconds, seconds_left=left)
             losses.clear()
-        if cancel.cancelled or state.step % job.validate_every == 0 or state.step == job.optimisation.steps:
+        if cancel.cancelled or state.step % rule.validate_every == 0 or state.step == rule.optimisation.steps:
             save_checkpoint(state, run)
             events.write("checkpoint", step=state.step)
             cancel.check()
@@ -110,25 +130,26 @@ def _steps(
     events.write("finished", step=state.step)
 
 
-def _step(job: TrainingJob, state: TrainingState, batch: Batch) -> float:
-    rate = job.optimisation.learning_rate * SCHEDULES[job.optimisation.schedule](state.step / job.optimisation.steps)
+def _step(rule: _Rule, state: TrainingState, batch: Batch) -> float:
+    optimisation = rule.optimisation
+    rate = optimisation.learning_rate * rule.schedule(state.step / optimisation.steps)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
     state.network.train()
     images = batch.images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=job.optimisation.precision == "bfloat16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=optimisation.precision == "bfloat16"):
         logits = state.network(images)
-    loss = LOSSES[job.loss](loss_sums(logits.float(), batch.labels))
+    loss = rule.loss(loss_sums(logits.float(), batch.labels))
     if not torch.isfinite(loss):
         raise InputError(
             f"The loss is not finite at step {state.step} (cases {', '.join(batch.cases)}): lower the learning rate."
         )
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    if job.optimisation.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), job.optimisation.clip_norm)
+    if optimisation.clip_norm is not None:
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), optimisation.clip_norm)
     state.optimizer.step()
-    update_average(state, job.optimisation.average_decay)
+    update_average(state, optimisation.average_decay)
     return loss.item()
 
 
