@@ -20,7 +20,8 @@ def source(tmp_path):
     images = np.arange(3 * 48, dtype=np.uint8).reshape(3, 6, 8)
     np.savez(folder / "sunnybrook_parts1and2.npz", image=images, lv=masks, name=names)
     labels = np.zeros((8, 6, 8), np.uint8)
-    labels[3:5, 2:4, 2:5] = 2
+    labels[3:5, 1:5, 1:6] = 2
+    labels[3:5, 2:4, 2:5] = 1
     geometry = Geometry((8, 6, 8), (1.3, 1.3, 8.0))
     for number in (1, 2):
         write_image(Image(np.zeros((1, 8, 6, 8), np.int16), geometry), folder / f"SC-HF-I-{number}_ED_img.nii.gz")
@@ -36,11 +37,15 @@ def test_cases_and_negatives(source, tmp_path):
         "SC-HF-I-01": "train",
         "SC-HF-I-02": "test",
         "SC-HF-I-01-beyond-ED": "train",
+        "SC-HF-I-02-ED": "test",
     }
     assert read_labelmap(label_path(output, cases["SC-HF-I-01"])).array.sum() == 2 * 6
     beyond = read_labelmap(label_path(output, cases["SC-HF-I-01-beyond-ED"])).array
     # Contours lie in slices 3 and 4: 0, 1 and 6, 7 are two or more away, 2 and 5 stay unlabelled.
     assert [int(beyond[z].max()) for z in range(8)] == [0, 0, IGNORE, IGNORE, IGNORE, IGNORE, 0, 0]
+    stack = read_labelmap(label_path(output, cases["SC-HF-I-02-ED"])).array
+    assert [int(stack[z].max()) for z in range(8)] == [IGNORE, IGNORE, IGNORE, 1, 1, IGNORE, IGNORE, IGNORE]
+    assert stack[3].sum() == 6
 
 
 def test_the_held_out_patients_never_change():

@@ -3,9 +3,10 @@
     python -m MedSegDLTrainLib.recipes.sunnybrook SOURCE OUTPUT
 
 SOURCE holds sunnybrook_parts1and2.npz (30 patients, slices with a contour at end diastole and end systole) and, for some
-of the same patients, SC-HF-I-<n>_<ED|ES>_{img,lab}.nii.gz: whole stacks, in which slices without a contour are
-unlabelled, not empty. Slices well beyond apex and base (two or more from the last contour) of training patients become
-negative examples; what lies between stays unlabelled. The held-out patients are the same for ever.
+of the same patients, SC-HF-I-<n>_<ED|ES>_{img,lab}.nii.gz: whole stacks with true geometry, in which slices without a
+contour are unlabelled, not empty. Of training patients' stacks the slices well beyond apex and base (two or more from the
+last contour) become negative examples; what lies between stays unlabelled. Held-out patients' stacks become cases to
+measure distances in mm on. The held-out patients are the same for ever.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def sunnybrook_cases(source: Path, output: Path) -> list[Case]:
     """Write the case folder `output` and return its cases."""
     (output / "imagesTr").mkdir(parents=True, exist_ok=True)
     (output / "labelsTr").mkdir(exist_ok=True)
-    cases = _contoured_cases(source, output) + _negative_cases(source, output)
+    cases = _contoured_cases(source, output) + _stack_cases(source, output)
     write_cases(output, cases, {"left ventricular cavity": 1}, "MR")
     return cases
 
@@ -53,20 +54,31 @@ def _contoured_cases(source: Path, output: Path) -> list[Case]:
     return cases
 
 
-def _negative_cases(source: Path, output: Path) -> list[Case]:
-    """Slices well beyond the contours of training patients that come as whole stacks, labelled empty."""
+def _stack_cases(source: Path, output: Path) -> list[Case]:
+    """Whole stacks: slices beyond the contours of training patients as empty ones, contoured slices of held-out patients."""
     cases = []
     for path in sorted(source.glob("SC-HF-I-*_img.nii.gz")):
         number, phase = re.fullmatch(r"SC-HF-I-(\d+)_(ED|ES)_img\.nii\.gz", path.name).groups()
         patient = f"SC-HF-I-{int(number):02d}"
-        if _split(patient) != "train":
-            continue
         image, labelmap = read_image(path), read_labelmap(path.with_name(path.name.replace("_img", "_lab")))
-        labels = np.where(_far_from_contours(labelmap.array)[:, None, None], 0, np.full_like(labelmap.array, IGNORE))
-        case = Case(f"{patient}-beyond-{phase}", patient, "train")
+        if _split(patient) == "train":
+            case, labels = Case(f"{patient}-beyond-{phase}", patient, "train"), _empty_beyond_contours(labelmap.array)
+        else:
+            case, labels = Case(f"{patient}-{phase}", patient, "test"), _contoured_only(labelmap.array)
         _write_case(output, case, image.array[0], labels, image.geometry)
         cases.append(case)
     return cases
+
+
+def _contoured_only(labels: np.ndarray) -> np.ndarray:
+    """Cavity (1) in slices that have a contour, IGNORE in the others; the wall (2), drawn in few, becomes background."""
+    contoured = (labels == 1).any(axis=(1, 2), keepdims=True)
+    return np.where(contoured, labels == 1, IGNORE)
+
+
+def _empty_beyond_contours(labels: np.ndarray) -> np.ndarray:
+    """0 in slices far from every contour, IGNORE in the others."""
+    return np.where(_far_from_contours(labels)[:, None, None], 0, np.full_like(labels, IGNORE))
 
 
 def _far_from_contours(labels: np.ndarray) -> np.ndarray:
