@@ -1,0 +1,90 @@
+"""Who may import whom: the bans that ruff checks do fire, and what Slicer imports needs no package that Slicer lacks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENGINE = ROOT / "MedSegDL" / "MedSegDLLib"
+SCENE = ROOT / "MedSegDL" / "MedSegDLScene"
+TRAINING = ROOT / "MedSegDLTrain" / "MedSegDLTrainLib"
+
+APPLICATION = ["slicer", "qt", "ctk", "vtk", "vtkmodules"]
+BANNED = {
+    ENGINE: [*APPLICATION, "MedSegDLScene", "MedSegDLTrainLib"],
+    SCENE: ["torch", "qt", "ctk", "MedSegDLTrainLib"],
+    TRAINING: [*APPLICATION, "MedSegDLScene"],
+}
+ALLOWED = {ENGINE: ["numpy", "torch"], SCENE: ["slicer", "vtk", "MedSegDLLib"], TRAINING: ["torch", "MedSegDLLib"]}
+
+# What Slicer imports before anything is installed into its Python.
+LIGHT_ENGINE = ["errors", "files", "geometry", "image", "labels", "model_card", "progress", "segmentation", "segmentation_file"]
+LIGHT_ENGINE += ["strict_json", "zoo"]
+LIGHT_TRAINING = ["job", "progress", "cases"]
+NOT_IN_SLICER = ["torch", "skimage", "scipy", "safetensors", "jsonschema", "matplotlib"]
+
+
+def lint(folder: Path, source: str) -> str:
+    """What ruff says about imports if `source` were a file of `folder`."""
+    command = [sys.executable, "-m", "ruff", "check", "--select", "TID", "--output-format", "concise"]
+    name = folder / "commands" / "offending.py"
+    return subprocess.run(
+        [*command, "--stdin-filename", name, "-"], input=source, capture_output=True, text=True, cwd=ROOT
+    ).stdout
+
+
+@pytest.mark.parametrize("folder", BANNED, ids=lambda folder: folder.name)
+def test_each_banned_import_is_reported_wherever_it_stands(folder):
+    lines = []
+    for number, module in enumerate(BANNED[folder]):
+        lines += [
+            f"import {module}",
+            f"from {module}.part import name",
+            f"def function_{number}():",
+            f"    import {module} as other",
+        ]
+    said = lint(folder, "\n".join(lines) + "\n")
+    for module in BANNED[folder]:
+        assert said.count(f"TID251 `{module}` is banned") == 3, said
+
+
+@pytest.mark.parametrize("folder", ALLOWED, ids=lambda folder: folder.name)
+def test_what_a_package_is_built_on_is_not_banned(folder):
+    said = lint(folder, "".join(f"import {module}\n" for module in ALLOWED[folder]))
+    assert "All checks passed" in said, said
+
+
+def import_without(modules: list[str], blocked: list[str]) -> subprocess.CompletedProcess:
+    """Import `modules` in a new process in which the `blocked` ones cannot be found."""
+    lines = ["import sys", f"sys.modules.update(dict.fromkeys({blocked!r}))", *(f"import {module}" for module in modules)]
+    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+
+
+def test_engine_modules_for_slicer_import_with_numpy_and_simpleitk_alone():
+    modules = ["MedSegDLLib", "MedSegDLLib.commands", *(f"MedSegDLLib.{name}" for name in LIGHT_ENGINE)]
+    result = import_without(modules, [*NOT_IN_SLICER, *APPLICATION])
+    assert result.returncode == 0, result.stderr
+
+
+def test_training_modules_for_slicer_import_with_numpy_and_simpleitk_alone():
+    modules = ["MedSegDLTrainLib", *(f"MedSegDLTrainLib.{name}" for name in LIGHT_TRAINING)]
+    result = import_without(modules, [*NOT_IN_SLICER, *APPLICATION])
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_scene_package_imports_without_what_slicer_lacks():
+    pytest.importorskip("slicer")
+    modules = [
+        "MedSegDLScene",
+        *(f"MedSegDLScene.{file.stem}" for file in sorted(SCENE.glob("*.py")) if file.stem != "__init__"),
+    ]
+    result = import_without(modules, [*NOT_IN_SLICER, "qt", "ctk"])
+    assert result.returncode == 0, result.stderr
+
+
+def test_blocking_a_module_would_be_noticed():
+    assert "ModuleNotFoundError" in import_without(["torch"], ["torch"]).stderr
