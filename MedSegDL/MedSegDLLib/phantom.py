@@ -20,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
+from MedSegDLLib.itk_files import write_with_itk
 from MedSegDLLib.labels import Label, LabelTable
 
 LEFT_VENTRICLE, MYOCARDIUM, RIGHT_VENTRICLE = 1, 2, 3
@@ -85,7 +86,7 @@ def write_cine(phantom: CinePhantom, path: Path) -> None:
     direction[:3, :3] = geometry.axes
     volume.SetDirection(tuple(direction.ravel()))
     with written_beside(path) as beside:
-        sitk.WriteImage(volume, str(beside), useCompression=True)
+        write_with_itk(volume, beside)
 
 
 def _short_axis_geometry(size: tuple[int, int, int], spacing: tuple[float, float, float]) -> Geometry:

@@ -26,6 +26,7 @@ from MedSegDLLib.image import Image
 from MedSegDLLib.model_card import ModelCard
 from MedSegDLLib.report import label_volumes
 from MedSegDLLib.segmentation import Segmentation
+from MedSegDLLib.sides import side
 
 MOST_TILES = 12
 SOFT_TISSUE_WINDOW = (-160.0, 240.0)  # CT, Hounsfield units: width 400, level 40
@@ -75,14 +76,6 @@ def view_of(geometry: Geometry) -> View:
     turned = abs(along[second] @ to_right) + abs(along[first] @ downwards)
     right, down = (first, second) if straight >= turned else (second, first)
     return View(across, right, down, bool(along[right] @ to_right < 0), bool(along[down] @ downwards < 0))
-
-
-def side(direction: np.ndarray) -> str:
-    """The patient's side that a vector (LPS) points to: one letter of R, L, A, P, H, F, or two where it is oblique."""
-    letters = [pair[int(component > 0)] for pair, component in zip(("RL", "AP", "FH"), direction, strict=True)]
-    order = np.argsort(-np.abs(direction), kind="stable")[:2]
-    oblique = abs(direction[order[1]]) > 0.35 * np.linalg.norm(direction)
-    return "".join(letters[axis] for axis in order[: 2 if oblique else 1])
 
 
 def shown_slices(occupied: np.ndarray, most: int = MOST_TILES) -> list[int]:
