@@ -18,20 +18,42 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.stored_image import StoredImage
 
+# Name: (type, byte), only of the fields that say what the values are and where they lie.
 _NIFTI_1 = np.dtype(
     {
-        "names": "size dim datatype pixdim vox_offset slope inter units qform_code sform_code quatern qoffset srow magic".split(),
-        "formats": "i4 8i2 i2 8f4 f4 f4 f4 u1 i2 i2 3f4 3f4 (3,4)f4 S4".split(),
-        "offsets": [0, 40, 70, 76, 108, 112, 116, 123, 252, 254, 256, 268, 280, 344],
-        "itemsize": 348,
+        "size": ("i4", 0),
+        "dim": ("8i2", 40),
+        "datatype": ("i2", 70),
+        "pixdim": ("8f4", 76),
+        "vox_offset": ("f4", 108),
+        "slope": ("f4", 112),
+        "inter": ("f4", 116),
+        "units": ("u1", 123),
+        "qform_code": ("i2", 252),
+        "sform_code": ("i2", 254),
+        "quatern": ("3f4", 256),
+        "qoffset": ("3f4", 268),
+        "srow": ("(3,4)f4", 280),
+        "magic": ("S4", 344),
     }
 )
 _NIFTI_2 = np.dtype(
     {
-        "names": "size magic datatype dim pixdim vox_offset slope inter qform_code sform_code quatern qoffset srow units".split(),
-        "formats": "i4 S8 i2 8i8 8f8 i8 f8 f8 i4 i4 3f8 3f8 (3,4)f8 i4".split(),
-        "offsets": [0, 4, 12, 16, 104, 168, 176, 184, 344, 348, 352, 376, 400, 500],
-        "itemsize": 540,
+        "size": ("i4", 0),
+        "magic": ("S8", 4),
+        "datatype": ("i2", 12),
+        "dim": ("8i8", 16),
+        "pixdim": ("8f8", 104),
+        "vox_offset": ("i8", 168),
+        "slope": ("f8", 176),
+        "inter": ("f8", 184),
+        "qform_code": ("i4", 344),
+        "sform_code": ("i4", 348),
+        "quatern": ("3f8", 352),
+        "qoffset": ("3f8", 376),
+        "srow": ("(3,4)f8", 400),
+        "units": ("i4", 500),
+        "unused": ("S15", 525),
     }
 )
 _VALUE_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
@@ -115,7 +137,7 @@ def _value_type(header: np.void, path: Path) -> np.dtype:
     if code in _COLOUR:
         raise InputError(f"{path} is a colour image; give the grey values that the scanner made.")
     if code not in _VALUE_TYPES:
-        raise InputError(f"{path} holds complex or unusual values (NIfTI type {code}); save it with real numbers, at most 64 bit.")
+        raise InputError(f"{path} holds complex or unusual values (NIfTI type {code}); save it with real numbers.")
     return np.dtype(_VALUE_TYPES[code]).newbyteorder(header.dtype["size"].byteorder)
 
 
