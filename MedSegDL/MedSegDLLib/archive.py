@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.atomic import why, written_beside
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.model_card import (
     CARD_FILE,
@@ -58,7 +58,7 @@ def import_model(archive: Path, zoo: Path, replace: bool = False) -> Path:
             verify_model(folder)
             return _move_in(folder, zoo / folder.name, replace)
     except OSError as reason:
-        raise OutputError(f"The model cannot be put into {zoo}: {reason.strerror or reason}. Nothing was changed.") from reason
+        raise OutputError(f"The model cannot be put into {zoo}: {why(reason)}. Nothing was changed.") from reason
 
 
 def export_model(folder: Path, archive: Path) -> None:

@@ -80,7 +80,7 @@ def _check_same(found: Mapping, expected: Mapping, where: str, key: str) -> None
     """Raise ModelError unless both have the same names with the same shapes and kinds of number."""
     differences = {
         "missing": [name for name in expected if name not in found],
-        "unknown": [name for name in found if name not in expected],
+        "unknown": sorted(set(found) - set(expected)),
         "of another shape": [
             f"{name} {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
             for name, tensor in expected.items()

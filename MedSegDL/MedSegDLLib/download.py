@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import MedSegDLLib
+from MedSegDLLib.atomic import why
 from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.model_card import is_sha256
@@ -106,7 +107,7 @@ def download(
         _fetch(job)
         return _checked(job, expected)
     except OSError as reason:
-        raise OutputError(f"The download cannot be kept in {folder}: {reason.strerror or reason}.") from reason
+        raise OutputError(f"The download cannot be kept in {folder}: {why(reason)}.") from reason
 
 
 def split_url(url: str, sha256: str | None = None) -> tuple[str, str | None]:

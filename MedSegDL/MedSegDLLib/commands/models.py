@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from pathlib import Path
 
 from MedSegDLLib.archive import LARGEST_ARCHIVE_BYTES, export_model, import_model
@@ -14,7 +13,7 @@ from MedSegDLLib.errors import ModelError
 from MedSegDLLib.folders import cache_folder
 from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.model_card import ModelCard
-from MedSegDLLib.progress import Progress, no_progress
+from MedSegDLLib.progress_display import KINDS, progress_display
 from MedSegDLLib.zoo import find_model, read_model, read_zoo, search_path, user_zoo, verify_model
 
 
@@ -34,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     get = actions.add_parser("download", help="get a model archive from the web and put it into your own zoo")
     get.add_argument("url", metavar="URL", help="http(s) address, best with #sha256=… at its end")
     get.add_argument("--sha256", metavar="DIGITS", help="what the SHA-256 of the archive must be")
+    get.add_argument("--progress", choices=KINDS, help="how to show progress; without it a bar on a terminal, else nothing")
     for action in (import_, get):
         action.add_argument("--replace", action="store_true", help="replace a model of the same id in your own zoo")
 
@@ -93,9 +93,11 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _download(arguments: argparse.Namespace) -> int:
     _, expected = split_url(arguments.url, arguments.sha256)
-    archive = download(
-        arguments.url, cache_folder() / "downloads", LARGEST_ARCHIVE_BYTES, arguments.sha256, _terminal_progress()
-    )
+    display = progress_display(arguments.progress, sys.stdout, sys.stderr)
+    try:
+        archive = download(arguments.url, cache_folder() / "downloads", LARGEST_ARCHIVE_BYTES, arguments.sha256, display)
+    finally:
+        display.clear()
     try:
         folder = import_model(archive, user_zoo(), arguments.replace)
     finally:
@@ -157,20 +159,3 @@ def _quality_rows(card: ModelCard) -> str:
 def _table(rows: list[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _terminal_progress() -> Progress:
-    """Progress as one line on a terminal, rewritten a few times a second; none where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        return no_progress
-    last = 0.0
-
-    def show(stage: str, fraction: float, seconds_left: float | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last > 0.2 or fraction >= 1:
-            last = now
-            left = f", {seconds_left:.0f} s left" if seconds_left is not None else ""
-            print(f"\r{stage} {fraction:4.0%}{left}\033[K", end="\n" if fraction >= 1 else "", file=sys.stderr, flush=True)
-
-    return show
