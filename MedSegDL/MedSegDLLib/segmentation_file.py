@@ -62,7 +62,8 @@ def read_segmentation(path: Path) -> Segmentation:
     """The segments of a .seg.nrrd in one label map (uint8 or uint16), with their names, colours and terminology.
 
     Segments keep their label values if these differ, else (Slicer numbers every layer anew) they are 1, 2, 3… in the
-    file's order; values without a segment become 0; equal names get a number. Raises InputError for a file that names
+    file's order; values without a segment become 0; equal names get a number. What Slicer cropped when it saved lies on
+    the whole grid again. Raises InputError for a file that names
     no segments, fractional segments, and segments that overlap, which one label map cannot hold.
     """
     image, header = read_with_itk(path, NRRD)
@@ -77,7 +78,17 @@ def read_segmentation(path: Path) -> Segmentation:
     except ValueError as reason:
         raise InputError(f"{path} has damaged segment fields: {reason}.") from reason
     labelmap = LabelMap(_merged(layers, segments, path), geometry, path.name[: -len(SEGMENTATION_SUFFIX)])
-    return Segmentation(labelmap, LabelTable(tuple(segment.label for segment in segments)))
+    labels = LabelTable(tuple(segment.label for segment in segments))
+    return Segmentation(_uncropped(labelmap, header), labels)
+
+
+def segment_ids(labels: Sequence[Label]) -> list[str]:
+    """The id of each label's segment, in files and in Slicer's scene: its name made safe, the same in every result."""
+    ids: list[str] = []
+    for label in labels:
+        safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", label.name).strip("_") or "segment"
+        ids.append(f"{safe}_{label.value}" if safe in ids else safe)
+    return ids
 
 
 def _header(labels: Sequence[Label], array: np.ndarray, geometry: Geometry) -> dict[str, str]:
@@ -88,7 +99,7 @@ def _header(labels: Sequence[Label], array: np.ndarray, geometry: Geometry) -> d
         "Segmentation_ConversionParameters": f"Reference image geometry|{_geometry_text(geometry)}|Grid of the source image&",
     }
     extent = _extent(array)
-    for n, (label, segment_id) in enumerate(zip(labels, _segment_ids(labels), strict=True)):
+    for n, (label, segment_id) in enumerate(zip(labels, segment_ids(labels), strict=True)):
         fields = {
             "ID": segment_id,
             "Name": label.name,
@@ -102,14 +113,6 @@ def _header(labels: Sequence[Label], array: np.ndarray, geometry: Geometry) -> d
         }
         header |= {f"Segment{n}_{name}": text for name, text in fields.items()}
     return header
-
-
-def _segment_ids(labels: Sequence[Label]) -> list[str]:
-    ids: list[str] = []
-    for label in labels:
-        safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", label.name).strip("_") or "segment"
-        ids.append(f"{safe}_{label.value}" if safe in ids else safe)
-    return ids
 
 
 def _extent(array: np.ndarray) -> str:
@@ -171,3 +174,22 @@ def _merged(layers: np.ndarray, segments: list[_Segment], path: Path) -> np.ndar
             raise InputError(f"{path}: the segments {pair} overlap, but a label map holds one label a voxel.")
         merged += added
     return merged
+
+
+def _uncropped(labelmap: LabelMap, header: dict[str, str]) -> LabelMap:
+    """The label map on the grid of the segmented image, if the file names that and is a part of it."""
+    text = re.search(r"Reference image geometry\|([^|]*)\|", header.get("Segmentation_ConversionParameters", ""))
+    offset = [int(part) for part in header.get("Segmentation_ReferenceImageExtentOffset", "0 0 0").split()]
+    numbers = [float(part) for part in text[1].split(";") if part] if text else []
+    if len(numbers) != 22 or offset == [0, 0, 0]:
+        return labelmap
+    first, last = np.array(numbers[16:], int).reshape(3, 2).T
+    start = np.array(offset) - first
+    whole = labelmap.geometry.cropped(tuple(-start), tuple(last - first + 1))
+    array = np.zeros(whole.shape_zyx, labelmap.array.dtype)
+    part = array[tuple(slice(begin, begin + size) for begin, size in zip(start[::-1], labelmap.array.shape, strict=True))]
+    matrix = np.reshape(numbers[:16], (4, 4))
+    if start.min() < 0 or part.shape != labelmap.array.shape or not np.allclose(whole.affine_ijk_to_ras, matrix, atol=1e-3):
+        return labelmap
+    part[:] = labelmap.array
+    return LabelMap(array, whole, labelmap.name)

@@ -5,7 +5,6 @@ Slicer changes a segment's label value when the segment moves to a layer of its 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Hashable
 
@@ -13,17 +12,14 @@ import slicer
 import vtk
 
 from MedSegDLLib.labels import Label, LabelTable, Terminology, terminology_from_text
+from MedSegDLLib.segmentation_file import segment_ids
 
 _TISSUE = ("SCT", "85756007")  # Slicer gives this type to every segment of which nobody said what it is
 
 
 def segmentIds(labels: LabelTable) -> dict[Label, str]:
-    """The segment id of each label: its name, made safe; the same in every result of one table."""
-    ids: dict[Label, str] = {}
-    for label in labels.labels:
-        safe = re.sub(r"[^A-Za-z0-9_.-]", "_", label.name)
-        ids[label] = safe if safe not in ids.values() else f"{safe}_{label.value}"
-    return ids
+    """The segment id of each label, which files and scenes have in common; the same in every result of one table."""
+    return dict(zip(labels.labels, segment_ids(labels.labels), strict=True))
 
 
 def labelsOfSegments(segments: slicer.vtkSegmentation, labels: LabelTable) -> dict[str, Label]:

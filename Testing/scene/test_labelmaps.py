@@ -71,11 +71,11 @@ def test_renamed_reordered_recoloured_hidden_and_separated_segments_stay_what_th
     segments = node.GetSegmentation()
     segments.GetSegment("left_ventricle").SetName("left atrium")
     segments.GetSegment("left_atrium").SetName("LV")
-    segments.GetSegment("femur__left").SetColor(1, 0, 0)
+    segments.GetSegment("femur_left").SetColor(1, 0, 0)
     segments.SetSegmentIndex("left_atrium", 0)
-    node.GetDisplayNode().SetSegmentVisibility("femur__left", False)
-    segments.SeparateSegmentLabelmap("femur__left")
-    assert segments.GetSegment("femur__left").GetLabelValue() == 1  # and it was 2: Slicer has renumbered it
+    node.GetDisplayNode().SetSegmentVisibility("femur_left", False)
+    segments.SeparateSegmentLabelmap("femur_left")
+    assert segments.GetSegment("femur_left").GetLabelValue() == 1  # and it was 2: Slicer has renumbered it
     assert segments.GetNumberOfLayers() == 2
     back = labelmapFromSegmentation(node, volume, LABELS)
     np.testing.assert_array_equal(back.labelmap.array, labelmapOn(GRID).array)
@@ -96,7 +96,7 @@ def test_where_segments_overlap_the_later_label_wins_and_the_voxels_are_counted(
     node = _emptyNode()
     _addDrawn(node, "left_atrium", "left atrium", [(1, 1, 1), (2, 1, 1), (3, 1, 1)])
     _addDrawn(node, "left_ventricle", "left ventricle", [(2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 1, 1)])
-    _addDrawn(node, "femur__left", "femur, left", [(3, 1, 1), (4, 1, 1)])
+    _addDrawn(node, "femur_left", "femur, left", [(3, 1, 1), (4, 1, 1)])
     back = labelmapFromSegmentation(node, volumeOn(GRID), LABELS)
     assert back.labelmap.array[1, 1].tolist() == [0, 3, 3, 3, 2, 1, 0]
     assert back.overlapVoxels == 3

@@ -21,7 +21,7 @@ def _segments(*rows):
 
 def test_ids_are_names_made_safe_and_differ():
     labels = [Label(1, "femur, left", (0, 0, 0)), Label(2, "femur; left", (0, 0, 0)), Label(3, "T12-L1", (0, 0, 0))]
-    assert list(segmentIds(LabelTable(tuple(labels))).values()) == ["femur__left", "femur__left_2", "T12-L1"]
+    assert list(segmentIds(LabelTable(tuple(labels))).values()) == ["femur_left", "femur_left_2", "T12-L1"]
 
 
 def test_the_id_comes_before_the_terminology_and_the_name():
