@@ -1,7 +1,8 @@
 """Segment images with a model and write one segmentation for each, on the image's own grid.
 
 Many inputs load the model once; one that fails does not stop the others. Of an image over time, give the frame
-(--frame 0) or take all of them (--frame all), which also gives the volume curve and, for a ventricle, its ejection fraction.
+(--frame 0) or take all of them (--frame all), which also gives the volume curve, end-diastolic and end-systolic volume,
+stroke volume and ejection fraction; --overlay then draws the end-diastolic and the end-systolic frame.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ class Job:
         image = read_image(plan.source, self.frame, self.series)
         self._warn(unlike_expected(image.geometry, self.model.card), plan)
         result = self._segmented(image)
-        output = self._written(image, result, plan, "", made)
+        output = self._written(result, plan, "", made)
+        self._draw(image, result, plan, "", plan.source.name, made)
         rows = label_volumes(result.segmentation)
         if not any(row["voxels"] for row in rows):
             self._warn(["Nothing was found in this image."], plan)
@@ -59,9 +60,13 @@ class Job:
         outputs, results = [], []
         for number, image in enumerate(frames):
             results.append(self._segmented(image))
-            outputs.append(self._written(image, results[-1], plan, frame_end(number, len(frames)), made))
+            outputs.append(self._written(results[-1], plan, frame_end(number, len(frames)), made))
         curves = volume_curves(results, times_s)
         self._write_curves(curves, plan, made)
+        moments = {curves[0].end_diastolic_frame: "end diastole", curves[0].end_systolic_frame: "end systole"}
+        for number, moment in moments.items():
+            title = f"{plan.source.name}, frame {number} ({moment})"
+            self._draw(frames[number], results[number], plan, frame_end(number, len(frames)), title, made)
         self._warn([curve.doubt for curve in curves if curve.doubt], plan)
         report = _cine_report(plan, self.model, results, outputs, curves)
         return report, "\n".join((f"{plan.source} → {outputs[0]} … {outputs[-1].name}", *map(cine.summary_of, curves)))
@@ -69,20 +74,24 @@ class Job:
     def _segmented(self, image: Image) -> Result:
         return segment(image, self.model, self.options, self.display, self.cancel)
 
-    def _written(self, image: Image, result: Result, plan: OutputPlan, frame: str, made: list[Path]) -> Path:
-        """Write segmentation, label table and overlay; returns the path of the segmentation."""
+    def _written(self, result: Result, plan: OutputPlan, frame: str, made: list[Path]) -> Path:
+        """Write segmentation and label table; returns the path of the segmentation."""
         self.display("write", 0.0, None)
         output = plan.segmentation(frame)
         _make_folder(output.parent, made)
         _write(result.segmentation, output, plan.label_table(), made)
-        if picture := plan.overlay(frame):
-            card = self.model.card
-            title = f"{plan.source.name}{frame.replace('_frame', ', frame ')} · {card.id}"
-            page = pictures.overlay(image, result.segmentation, title, pictures.notes_of(card), pictures.window_of(card))
-            pictures.write_picture(page, picture)
-            made.append(picture)
         self.display("write", 1.0, 0.0)
         return output
+
+    def _draw(self, image: Image, result: Result, plan: OutputPlan, frame: str, title: str, made: list[Path]) -> None:
+        """The overlay picture, if one was asked for."""
+        if picture := plan.overlay(frame):
+            self.display("draw", 0.0, None)
+            card = self.model.card
+            title, notes, window = f"{title} · {card.id}", pictures.notes_of(card), pictures.window_of(card)
+            pictures.write_picture(pictures.overlay(image, result.segmentation, title, notes, window), picture)
+            made.append(picture)
+            self.display("draw", 1.0, 0.0)
 
     def _write_curves(self, curves: list[cine.VolumeCurve], plan: OutputPlan, made: list[Path]) -> None:
         table, picture = plan.volumes(".csv"), plan.volumes(".png")
