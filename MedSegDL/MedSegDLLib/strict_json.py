@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
+import sys
 import types
 import typing
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 from MedSegDLLib.errors import MedSegDLError
 
 _SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string"}
+_EXPECTED = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
 _UNIONS = (types.UnionType, typing.Union)
 
 
@@ -118,7 +119,9 @@ def _tuple(kinds: tuple, value: Any, where: str) -> tuple:
 def _scalar(kind: type, value: Any, where: str) -> Any:
     accepted = (int, float) if kind is float else kind
     fits = isinstance(value, accepted) and (kind is bool or not isinstance(value, bool))
-    _expect(fits and not (kind is float and not math.isfinite(value)), where, f"a finite {_SCALARS[kind]}", value)
+    # NaN and infinity, which Python's json reads, and whole numbers beyond what a float holds fail the comparison.
+    fits = fits and (kind is not float or abs(value) <= sys.float_info.max)
+    _expect(fits, where, _EXPECTED[kind], value)
     return kind(value)
 
 
