@@ -4,6 +4,7 @@ import io
 import stat
 import struct
 import zipfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -178,14 +179,19 @@ def test_files_smaller_than_they_say_are_refused(packed, tmp_path):
     refused(packed, tmp_path / "zoo", "another size than it declares")
 
 
-def test_bytes_beyond_the_declared_size_are_never_written(packed, tmp_path, monkeypatch):
-    """Even if the zip library gave more than an entry declares, no more than that would reach the disk."""
-    monkeypatch.setattr(zipfile.ZipFile, "open", lambda self, entry, *a, **k: io.BytesIO(bytes(entry.file_size + 1)))
-    written = []
-    write = Path.open
-    monkeypatch.setattr(Path, "open", lambda self, *a, **k: written.append(self) or write(self, *a, **k))
+def test_bytes_beyond_the_declared_size_are_never_taken(packed, tmp_path, monkeypatch):
+    """Even if the zip library gave more than an entry declares, unpacking would stop there."""
+    streams = []
+
+    @contextmanager
+    def generous(self, entry):
+        streams.append(io.BytesIO(bytes(entry.file_size + (1 << 20))))
+        yield streams[-1]
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", generous)
     refused(packed, tmp_path / "zoo", "another size than it declares")
-    assert len(written) == 1
+    assert len(streams) == 1
+    assert streams[0].tell() <= 2 * (64 << 10)
 
 
 def test_many_entries_are_refused(packed, tmp_path):
@@ -278,6 +284,13 @@ def test_a_link_in_the_zoo_is_replaced_not_followed(packed, tmp_path):
     folder = import_model(packed, tmp_path / "zoo", replace=True)
     assert not folder.is_symlink()
     assert (elsewhere / "weights.safetensors").read_bytes() == b"mine"
+
+
+def test_a_link_to_nowhere_in_the_zoo_is_in_the_way(packed, tmp_path):
+    (tmp_path / "zoo").mkdir()
+    (tmp_path / "zoo" / "small").symlink_to(tmp_path / "nowhere")
+    refused(packed, tmp_path / "zoo", "already: add --replace")
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_a_zoo_that_cannot_be_written_is_told(packed, tmp_path):
