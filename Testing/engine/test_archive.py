@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from Testing.engine.small_model import LABELS, WEIGHTS, write_model
 
 from MedSegDLLib import archive
 from MedSegDLLib.archive import export_model, import_model
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.zoo import verify_model
+from Testing.engine.small_model import LABELS, WEIGHTS, write_model
 
 
 @pytest.fixture

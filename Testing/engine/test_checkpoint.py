@@ -7,12 +7,12 @@ import struct
 
 import pytest
 import torch
-from Testing.engine.small_model import CARD, LABELS, write_model
 
 from MedSegDLLib.checkpoint import load_model, save_weights
 from MedSegDLLib.errors import ModelError, OutputError
 from MedSegDLLib.model_card import NetworkSpec
 from MedSegDLLib.networks import build_network
+from Testing.engine.small_model import CARD, LABELS, write_model
 
 
 def network(seed=0, **changes):

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from Testing.engine.small_model import WEIGHTS, write_model
 
 from MedSegDLLib import zoo
 from MedSegDLLib.__main__ import main
+from Testing.engine.small_model import WEIGHTS, write_model
 
 LIBRARY = Path(zoo.__file__).parents[1]
 

@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from Testing.engine.small_model import LABELS, write_model
 
 from MedSegDLLib import zoo
 from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.errors import InputError, ModelError
 from MedSegDLLib.folders import cache_folder, data_folder
 from MedSegDLLib.zoo import bundled_zoo, find_model, list_models, read_zoo, search_path, user_zoo, verify_model
+from Testing.engine.small_model import LABELS, write_model
 
 ROOT = Path(__file__).parents[2]
 
