@@ -1,0 +1,91 @@
+"""The arithmetic and the files of the benchmarks, and one real run in small; without peers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from Testing.benchmarks.__main__ import BENCHMARKS, Measured, label_results, main, memory_results, run_figures, time_results
+from Testing.benchmarks.results import Result, keep
+from Testing.benchmarks.run import Run, measure
+from Testing.benchmarks.setting import Setting
+
+TINY = Setting((24, 20, 16), (16, 16, 16), overlap=0.5, classes=126, features=(4, 8))
+
+
+def measured(**seconds_of: list[tuple[float, float]]) -> Measured:
+    """Runs with (seconds, network seconds) and 100 MiB above base, 500 for peers."""
+    runs = {
+        approach: [Run(approach, whole, network, 50, 150 if approach == "ours" else 550) for whole, network in pairs]
+        for approach, pairs in seconds_of.items()
+    }
+    return Measured(runs, {})
+
+
+def test_ratio_and_goal():
+    assert Result(ours=1, peer=8, unit="s", goal=1 / 8).met
+    assert not Result(ours=1.01, peer=8, unit="s", goal=1 / 8).met
+    assert Result(ours=3, peer=12, unit="s", goal=1).ratio == 0.25
+
+
+def test_without_a_peer_the_value_itself_is_compared():
+    result = Result(ours=4.5, peer=None, unit="GiB", goal=4)
+    assert (result.ratio, result.met) == (None, False)
+    assert Result(ours=3.5, peer=None, unit="GiB", goal=4).met
+
+
+def test_times_are_medians_over_rounds():
+    peers = {peer: [(30, 10), (31, 10), (90, 10)] for peer in ("monai", "monai_buffered", "nnunet")}
+    results = time_results(measured(ours=[(12, 10), (14, 11), (20, 11)], bare_forwards=[(10, 10), (13, 13), (12, 12)], **peers))
+    outside = results["time_outside_network_monai"]
+    assert (outside.ours, outside.peer, outside.ratio) == (3, 21, pytest.approx(1 / 7))
+    assert not outside.met
+    assert results["whole_run_over_bare_forwards"].ratio == pytest.approx(14 / 12)
+
+
+def test_memory_is_above_base():
+    results = memory_results(measured(ours=[(1, 1)], monai=[(1, 1)], monai_buffered=[(1, 1)], nnunet=[(1, 1)]))
+    assert {result.ratio for result in results.values()} == {0.2}
+    assert [result.met for result in results.values()] == [False] * 3
+
+
+def test_labels_are_counted_voxel_by_voxel():
+    ours, peer = np.zeros((10, 10, 10)), np.zeros((10, 10, 10))
+    peer[3, 3, 3] = 7
+    result = label_results(Measured({}, {"ours": ours, "monai": peer}))["labels_unlike_monai"]
+    assert (result.ours, result.met) == (0.001, False)
+
+
+def test_files_merge_by_name(tmp_path):
+    (tmp_path / "README.md").write_text("# Above\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbelow\n")
+    keep({"a": Result(1, 10, "s", 0.125), "b": Result(5, None, "GiB", 4)}, {}, "one machine", tmp_path)
+    runs = run_figures(TINY, measured(ours=[(12, 10), (14, 11), (20, 11)]))
+    keep({"a": Result(4, 10, "s", 0.125)}, runs, "another machine", tmp_path)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["a"] == {
+        "ours": 4, "peer": 10, "unit": "s", "ratio": 0.4, "goal": 0.125, "met": False, "machine": "another machine"
+    }  # fmt: skip
+    assert (results["b"]["ratio"], results["b"]["peer"], results["b"]["machine"]) == (None, None, "one machine")
+    text = (tmp_path / "README.md").read_text()
+    assert "| a | 4 | 10 | s | 0.4 | ≤ 0.125 | **no** |" in text
+    assert "| b | 5 | – | GiB | – | ≤ 4 | **no** |" in text
+    assert ": ours | 3 | 14 (12 – 20) | 11 | 3 | 100 | 150 |" in text
+    assert (text.startswith("# Above\n"), text.endswith("\nbelow\n"), "old" in text) == (True, True, False)
+
+
+def test_unknown_name_is_refused(capsys):
+    assert main(["speed"]) == 2
+    sentence = capsys.readouterr().err
+    assert all(name in sentence for name in BENCHMARKS)
+
+
+def test_a_real_run_in_small(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    run, labels = measure("ours", TINY)
+    assert (labels.shape, labels.dtype) == (TINY.shape, np.uint8)
+    assert len(np.unique(labels)) > 10
+    assert 0 < run.network_seconds < run.seconds
+    assert run.peak_mib >= run.base_mib > 50
+    bare, nothing = measure("bare_forwards", TINY)
+    assert nothing is None
+    assert bare.network_seconds > 0.5 * bare.seconds
