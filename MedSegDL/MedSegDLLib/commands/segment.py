@@ -30,6 +30,7 @@ EVERY_FRAME = "all"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Inputs, model, output and options."""
     parser.add_argument(
         "inputs", metavar="INPUT", nargs="+", type=Path, help="image file (NIfTI, NRRD, MetaImage, DICOM) or DICOM folder"
     )
