@@ -22,7 +22,7 @@ def test_every_network_is_tested():
 
 
 @pytest.mark.parametrize("key", NETWORKS)
-@pytest.mark.parametrize("size", [(16, 8, 12), (9, 17, 10)])
+@pytest.mark.parametrize("size", [(16, 8, 12), (9, 17, 10), (1, 1, 1), (4, 4, 4), (3, 4, 2)])
 def test_any_size_gives_logits_of_that_size(key, size):
     network = build_network(SMALL[key]).eval()
     batch = torch.randn(1, 2, *size[: network.dimensions])
@@ -105,6 +105,9 @@ def test_he_normal_keeps_the_variance():
         (NetworkSpec("unet_2d", 1, 1, {"depth": 3}), "has no depth; it has features_per_stage"),
         (NetworkSpec("unet_2d", 1, 1, {"block": "os.system"}), "cannot be built"),
         (NetworkSpec("no_new_net", 1, 1, {"features_per_stage": "many"}), "cannot be built"),
+        (NetworkSpec("no_new_net", 1, 1, {"features_per_stage": (8,)}), "at least two levels"),
+        (NetworkSpec("unet_2d", 1, 1, {"features_per_stage": (8,) * 5000}), "1 to 9 numbers"),
+        (NetworkSpec("unet_2d", 1, 1, {"features_per_stage": (8, 10**9)}), "within 1…4096"),
     ],
 )
 def test_unusable_specifications_are_sentences(spec, says):

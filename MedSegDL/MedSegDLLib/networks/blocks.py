@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -11,6 +13,8 @@ TRANSPOSED_CONVOLUTION = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
 MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+
+_MOST_STAGES, _MOST_FEATURES = 9, 4096
 
 
 class SegmentationNetwork(nn.Module):
@@ -50,6 +54,14 @@ def pad_to_multiple(batch: Tensor, stride: int) -> Tensor:
 def crop_to_size(batch: Tensor, size: torch.Size) -> Tensor:
     """Take back what `pad_to_multiple` added."""
     return batch[(..., *(slice(0, n) for n in size))]
+
+
+def checked_stages(features_per_stage: Sequence[int]) -> list[int]:
+    """Filters of each level, finest first; raises ValueError for numbers that no network has (cards come from strangers)."""
+    stages = list(features_per_stage)
+    if not 1 <= len(stages) <= _MOST_STAGES or not all(1 <= features <= _MOST_FEATURES for features in stages):
+        raise ValueError(f"features_per_stage must be 1 to {_MOST_STAGES} numbers within 1…{_MOST_FEATURES}")
+    return stages
 
 
 def he_normal(network: nn.Module) -> None:

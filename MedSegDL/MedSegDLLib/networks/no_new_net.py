@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from MedSegDLLib.networks.blocks import SegmentationNetwork, he_normal
+from MedSegDLLib.networks.blocks import SegmentationNetwork, checked_stages, he_normal
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -37,7 +37,9 @@ class NoNewNet(SegmentationNetwork):
         self, in_channels: int, out_channels: int, features_per_stage: Sequence[int] = (30, 60, 120, 240, 480)
     ) -> None:
         super().__init__()
-        stages = list(features_per_stage)
+        stages = checked_stages(features_per_stage)
+        if len(stages) < 2:
+            raise ValueError("features_per_stage needs at least two levels")
         self.stride = 2 ** (len(stages) - 1)
         inputs = [in_channels, *stages]
         self.encoder = nn.ModuleList(_block(before, own, own) for before, own in zip(inputs, stages[:-1], strict=False))
@@ -47,6 +49,13 @@ class NoNewNet(SegmentationNetwork):
         self.pool = nn.MaxPool3d(2)
         self.classifier = nn.Conv3d(stages[0], out_channels, 1)
         he_normal(self)
+
+    def features(self, batch: Tensor) -> Tensor:
+        """As in SegmentationNetwork; within one stride x is padded: instance norm needs two deepest voxels."""
+        columns = batch.shape[-1]
+        if max(batch.shape[2:]) <= self.stride:
+            batch = functional.pad(batch, [0, self.stride + 1 - columns])
+        return super().features(batch)[..., :columns]
 
     def _features(self, batch: Tensor) -> Tensor:
         skips = []

@@ -13,6 +13,7 @@ from MedSegDLLib.networks.blocks import (
     MAX_POOL,
     TRANSPOSED_CONVOLUTION,
     SegmentationNetwork,
+    checked_stages,
     he_normal,
 )
 
@@ -64,7 +65,7 @@ class UNet2d(SegmentationNetwork):
         up_kernel: int = 3,
     ) -> None:
         super().__init__()
-        build_block, stages = _BLOCKS[block], list(features_per_stage)
+        build_block, stages = _BLOCKS[block], checked_stages(features_per_stage)
         self.stride = 2 ** (len(stages) - 1)
         self.encoder = nn.ModuleList(
             build_block(self.dimensions, inputs, outputs)
