@@ -2,6 +2,7 @@
 
 import pytest
 import slicer
+
 from Testing.scene import headless
 
 headless.start()

@@ -4,6 +4,15 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import LabelMap
+from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLLib.segmentation import Segmentation
+from MedSegDLScene.grids import arrayFromImageData, orientedImageFromArray
+from MedSegDLScene.labelmaps import labelmapFromSegmentation
+from MedSegDLScene.segments import Existing, addSegmentation, updateSegmentation
 from Testing.scene.examples import (
     ALGORITHM,
     ATRIUM,
@@ -18,15 +27,6 @@ from Testing.scene.examples import (
     segmentationOn,
     volumeOn,
 )
-
-from MedSegDLLib.errors import InputError
-from MedSegDLLib.geometry import Geometry
-from MedSegDLLib.image import LabelMap
-from MedSegDLLib.labels import Label, LabelTable
-from MedSegDLLib.segmentation import Segmentation
-from MedSegDLScene.grids import orientedImageFromArray
-from MedSegDLScene.labelmaps import labelmapFromSegmentation
-from MedSegDLScene.segments import Existing, addSegmentation, updateSegmentation
 
 GRID = GRIDS["oblique"]
 
@@ -145,6 +145,19 @@ def test_a_label_map_that_slicer_itself_imported():
         segments.GetSegment(segmentId).SetName(label.name)
     back = labelmapFromSegmentation(node, volume, LABELS)
     np.testing.assert_array_equal(back.labelmap.array, labelmap.array)
+
+
+def test_negative_values_in_a_segments_image_are_background():
+    node = _emptyNode()
+    _addDrawn(node, "left_atrium", "left atrium", [(1, 1, 1), (2, 1, 1), (3, 1, 1)])
+    shorts = vtk.vtkImageCast()
+    shorts.SetInputData(node.GetSegmentation().GetLayerDataObject(0))
+    shorts.SetOutputScalarTypeToShort()
+    shorts.Update()
+    arrayFromImageData(shorts.GetOutput())[0, 0, :2] = -1, -2
+    node.GetSegmentation().GetLayerDataObject(0).GetPointData().DeepCopy(shorts.GetOutput().GetPointData())
+    back = labelmapFromSegmentation(node, volumeOn(GRID), LABELS).labelmap.array
+    assert back[1, 1].tolist() == [0, 0, 0, 3, 0, 0, 0]
 
 
 # --- another grid, other transforms

@@ -1,10 +1,10 @@
 """Which segment stands for which label."""
 
 import slicer
-from Testing.scene.examples import ATRIUM, FEMUR, LABELS, VENTRICLE
 
 from MedSegDLLib.labels import Code, Label, LabelTable, Terminology, terminology_to_text
 from MedSegDLScene.matching import labelsOfSegments, segmentIds
+from Testing.scene.examples import ATRIUM, FEMUR, LABELS, VENTRICLE
 
 
 def _segments(*rows):

@@ -3,12 +3,12 @@
 import pytest
 import slicer
 import vtk
-from Testing.scene.examples import ALGORITHM, FEMUR, GRIDS, VENTRICLE, labelmapOn, linearTransform, rotation, tagOf, volumeOn
 
 from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLScene.placing import placeWithVolume
 from MedSegDLScene.segments import Existing, addSegmentation, updateSegmentation
+from Testing.scene.examples import ALGORITHM, FEMUR, GRIDS, VENTRICLE, labelmapOn, linearTransform, rotation, tagOf, volumeOn
 
 GRID = GRIDS["oblique"]
 INSTANCES = "1.2.840.1 1.2.840.2"

@@ -7,7 +7,6 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
-from Testing.scene.examples import ALGORITHM
 
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable
@@ -16,6 +15,7 @@ from MedSegDLScene.grids import arrayFromImageData, geometryFromMatrix
 from MedSegDLScene.labelmaps import labelmapFromSegmentation
 from MedSegDLScene.segments import addSegmentation
 from MedSegDLScene.volumes import imageFromVolume
+from Testing.scene.examples import ALGORITHM
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lv_cine"
 IMAGE, LABEL = DATA / "SC-HF-I-1_ED_img.nii.gz", DATA / "SC-HF-I-1_ED_lab.nii.gz"

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import slicer
-from Testing.scene.examples import ALGORITHM, ATRIUM, FEMUR, GRIDS, LABELS, VENTRICLE, segmentationOn, segmentNames, volumeOn
 
 from MedSegDLLib.segmentation_file import read_segmentation, write_segmentation
 from MedSegDLScene.labelmaps import labelmapFromSegmentation
 from MedSegDLScene.segments import addSegmentation
+from Testing.scene.examples import ALGORITHM, ATRIUM, FEMUR, GRIDS, LABELS, VENTRICLE, segmentationOn, segmentNames, volumeOn
 
 
 @pytest.mark.parametrize("grid", GRIDS)

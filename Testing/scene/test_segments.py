@@ -7,6 +7,14 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
+
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import LabelMap
+from MedSegDLLib.labels import Label, LabelTable, terminology_to_text
+from MedSegDLLib.segmentation import Segmentation
+from MedSegDLScene.grids import arrayFromImageData
+from MedSegDLScene.segments import Existing, addSegmentation, updateSegmentation
 from Testing.scene.examples import (
     ALGORITHM,
     ATRIUM,
@@ -23,14 +31,6 @@ from Testing.scene.examples import (
     tagOf,
     volumeOn,
 )
-
-from MedSegDLLib.errors import InputError
-from MedSegDLLib.geometry import Geometry
-from MedSegDLLib.image import LabelMap
-from MedSegDLLib.labels import Label, LabelTable, terminology_to_text
-from MedSegDLLib.segmentation import Segmentation
-from MedSegDLScene.grids import arrayFromImageData
-from MedSegDLScene.segments import Existing, addSegmentation, updateSegmentation
 
 GRID = GRIDS["oblique"]
 
@@ -265,6 +265,28 @@ def test_segment_editors_undo_brings_everything_back():
     assert segmentNames(node) == ["left ventricle", "femur, left", "left atrium"]
     for segmentId, i in (("left_ventricle", 1), ("femur_left", 2), ("left_atrium", 3)):
         np.testing.assert_allclose(_centre(node, segmentId), _inRas(GRID, (i, 3, 2)), atol=1e-4)
+
+
+def test_the_scenes_undo_is_one_step(scene):
+    volume = volumeOn(GRID)
+    node = _add(_segmentation(1, 2), volume)
+    node.SetUndoEnabled(True)
+    scene.SetUndoOn()
+    try:
+        updateSegmentation(node, _segmentation(3), volume, Existing.REPLACE_ALL, ALGORITHM)
+        assert scene.GetNumberOfUndoLevels() == 1
+        scene.Undo()
+    finally:
+        scene.SetUndoOff()
+    assert segmentNames(node) == ["left ventricle", "femur, left"]
+
+
+def test_the_image_of_replaced_segments_is_not_written_into():
+    volume = volumeOn(GRID)
+    node = _add(_segmentation(1, 2, 3), volume)
+    old = node.GetSegmentation().GetLayerDataObject(0)
+    updateSegmentation(node, _segmentation(0, 0, 0, 1), volume, Existing.REPLACE_ALL, ALGORITHM)
+    assert arrayFromImageData(old).tolist() == [[[1, 2, 3]]]
 
 
 def test_one_event_of_each_kind_for_the_windows_that_watch_the_node():

@@ -5,10 +5,10 @@ import pytest
 import SimpleITK as sitk
 import slicer
 import vtk
-from Testing.scene.examples import GRIDS, bendingTransform, linearTransform, rotation, volumeOn
 
 from MedSegDLLib.errors import InputError
 from MedSegDLScene.volumes import imageFromVolume, labelmapFromVolume
+from Testing.scene.examples import GRIDS, bendingTransform, linearTransform, rotation, volumeOn
 
 
 def _written(array, geometry, path):
