@@ -69,7 +69,7 @@ def updateSegmentation(
     Hidden segments stay hidden when they are replaced, and 3D surfaces are made again where there were some. A node that
     keeps segments also keeps its transform and place; the result is moved into its space.
     Raises InputError, before anything is changed: as `addSegmentation`; where a kept segmentation holds surfaces, or lies
-    under a transform which bends or stretches the result's grid.
+    under a transform that bends or shears the result's grid.
     """
     checkHasVoxels(volumeNode)
     found = _labelsFound(segmentation)
