@@ -14,8 +14,9 @@ import torch
 from MedSegDLLib.stitching import Block
 from MedSegDLLib.target_grid import TargetGrid
 
-# Logits that are computed at a time: a piece that stays in a core's cache, or one that keeps a GPU busy.
-_LOGITS_ON_HOST, _LOGITS_ON_DEVICE = 2**19, 2**25
+# Logits that are computed at a time: what stays in a processor's cache (fewer cost more in waiting for all cores to finish
+# each piece), or what keeps a GPU busy.
+_LOGITS_ON_HOST, _LOGITS_ON_DEVICE = 2**21, 2**25
 
 
 @dataclass(frozen=True)
