@@ -1,0 +1,50 @@
+"""README and CONTRIBUTING name only what exists: files, options of the command line, tables, targets of make."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from MedSegDLLib.__main__ import SUBCOMMANDS
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text_of(document))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_files_exist(document):
+    """Paths in backticks that begin with a folder of the repository and hold no <placeholder>."""
+    paths = re.findall(r"`((?:MedSegDL|MedSegDLTrain|Testing|Resources|models_zoo)/[\w./]+)`", text_of(document))
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_named_make_targets_exist(document):
+    targets = set(re.findall(r"^(\w+):", text_of("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b(?=`|\s+#|$)", text_of(document), re.MULTILINE)) <= targets
+
+
+def test_readme_names_the_options_that_segment_and_evaluate_have():
+    known = {"--debug"}
+    for name in ("segment", "evaluate"):
+        parser = argparse.ArgumentParser()
+        import_module(SUBCOMMANDS[name][0]).add_arguments(parser)
+        known |= {option for action in parser._actions for option in action.option_strings}
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text_of("README.md")))
+    assert named <= known
+    assert known - named <= {"-h", "--help"}, "an option that the README does not explain"
