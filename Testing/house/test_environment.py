@@ -65,7 +65,7 @@ def test_a_new_environment_gets_the_pinned_packages_and_a_second_call_does_nothi
     assert make(clone, python).returncode == 0
     venv, setuptools, project = asked(clone)
     assert venv == "-m venv --clear .venv"
-    assert "--constraint constraints.txt setuptools" in setuptools
+    assert "--constraint constraints.txt" in setuptools and setuptools.endswith(" setuptools")
     assert "--constraint constraints.txt" in project and ".[scene,train,dev]" in project
     assert make(clone, python).stdout == ""
     assert asked(clone) == []
@@ -81,9 +81,31 @@ def test_a_changed_list_renews_without_starting_over(clone, changed):
     assert [line for line in asked(clone) if "venv" in line] == []
 
 
-def test_an_installation_that_was_cut_off_starts_over(clone):
-    assert make(clone, stand_in(clone, fails="--editable")).returncode != 0
-    assert not (clone / ".venv" / "installed").exists()
+def test_an_installation_that_failed_starts_over(clone):
+    assert make(clone, stand_in(clone, fails="--editable")).returncode == 1
+    asked(clone)
+    assert make(clone, stand_in(clone)).returncode == 0
+    assert asked(clone)[0] == "-m venv --clear .venv"
+
+
+def test_a_renewal_that_pip_refuses_keeps_the_environment_and_is_tried_again(clone):
+    make(clone, stand_in(clone))
+    set_age(clone, ["pyproject.toml"], seconds=-60)
+    inside = clone / ".venv" / "bin" / "python"
+    shutil.copy(stand_in(clone, fails="--editable"), inside)
+    assert make(clone).returncode == 1
+    shutil.copy(stand_in(clone), inside)
+    asked(clone)
+    assert make(clone).returncode == 0
+    assert len(asked(clone)) == 2 and inside.exists()
+
+
+def test_a_renewal_that_is_cut_off_starts_over(clone):
+    make(clone, stand_in(clone))
+    set_age(clone, ["pyproject.toml"], seconds=-60)
+    inside = clone / ".venv" / "bin" / "python"
+    inside.write_text(inside.read_text().replace('echo "$*" >>', 'kill -KILL $PPID; echo "$*" >>'))
+    assert make(clone).returncode == -9
     asked(clone)
     assert make(clone, stand_in(clone)).returncode == 0
     assert asked(clone)[0] == "-m venv --clear .venv"
