@@ -66,5 +66,7 @@ class NoNewNet(SegmentationNetwork):
         batch = self.bottleneck(batch)
         for block in reversed(self.decoder):
             batch = functional.interpolate(batch, scale_factor=2, mode="trilinear", align_corners=False)
-            batch = block(torch.cat([batch, skips.pop()], dim=1))
+            batch = torch.cat([batch, skips.pop()], dim=1)
+            for convolution in block:  # one by one, so that what went into the first is freed before the second
+                batch = convolution(batch)
         return batch
