@@ -37,6 +37,7 @@ END_SYSTOLE = 0.36  # share of the beat
 # Grey values before the coil's shading.
 _LUNG, _MUSCLE, _LIVER, _SPLEEN, _FAT, _STOMACH = 16.0, 75.0, 95.0, 120.0, 300.0, 50.0
 _WALL, _BLOOD, _RIGHT_BLOOD = 78.0, 265.0, 245.0
+_HEART_BOX = (-95.0, 75.0), (-85.0, 75.0)  # x and y that the heart and its fat never leave
 _EDGE_MM = 1.5  # width over which one tissue turns into the next
 _LAYERS = 4  # thin layers that are averaged into one thick slice
 _NOISE = 7.0
@@ -64,14 +65,18 @@ def cine_phantom(frames: int = 10, slices: int = 12, seed: int = 0) -> CinePhant
     texture = _texture(random, grid)
     chest = _chest(grid, random, texture)
     shading = _coil_shading(grid)
+    heart_box = grid.box(*_HEART_BOX)
     times = tuple(HEART_BEAT_S * frame / frames for frame in range(frames))
     images, labelmaps = [], []
     for frame, time_s in enumerate(times):
         heart = _Heart(_contraction(time_s / HEART_BEAT_S))
-        canvas, inside = _with_heart(chest.copy(), grid, heart, texture)
+        canvas = chest.copy()
+        inside = _paint_heart(canvas[heart_box], grid.part(heart_box), heart, texture[heart_box])
         array = _as_scanned(canvas, shading, random)
         images.append(Image(array[None], geometry, f"phantom_frame{frame:02d}"))
-        labelmaps.append(LabelMap(_labels(inside), geometry, f"phantom_frame{frame:02d}"))
+        labels = np.zeros(geometry.shape_zyx, np.uint8)
+        labels[heart_box] = _labels(inside)
+        labelmaps.append(LabelMap(labels, geometry, f"phantom_frame{frame:02d}"))
     return CinePhantom(tuple(images), tuple(labelmaps), LABELS, times)
 
 
@@ -125,11 +130,22 @@ class _Grid:
     def shape(self) -> tuple[int, int, int]:
         return np.broadcast_shapes(self.x.shape, self.y.shape, self.z.shape)
 
+    def box(self, x: tuple[float, float], y: tuple[float, float]) -> tuple[slice, slice, slice]:
+        """Where an array on this grid lies between two x and two y."""
+        return slice(None), _between(self.y.ravel(), y), _between(self.x.ravel(), x)
+
+    def part(self, box: tuple[slice, slice, slice]) -> _Grid:
+        return _Grid(self.x[:, :, box[2]], self.y[:, box[1]], self.z[box[0]], self.spacing_zyx)
+
+
+def _between(coordinates: np.ndarray, limits: tuple[float, float]) -> slice:
+    return slice(*np.searchsorted(coordinates, limits).tolist())
+
 
 def _texture(random: np.random.Generator, grid: _Grid, width_mm: float = 6.0) -> np.ndarray:
     """Smooth noise of mean 0 and standard deviation 1 with blobs of about `width_mm`."""
     noise = random.standard_normal(grid.shape, dtype=np.float32)
-    noise = gaussian_filter(noise, [width_mm / spacing / 2 for spacing in grid.spacing_zyx])
+    noise = gaussian_filter(noise, [width_mm / spacing / 2 for spacing in grid.spacing_zyx], truncate=2.5)
     return noise / noise.std()
 
 
@@ -175,10 +191,11 @@ def _lung_vessels(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, 
         random.uniform(1, 2.6, 90),
         strict=True,
     ):
-        layers = np.flatnonzero(np.abs(grid.z.ravel() - z) < 9)
-        around = slice(layers[0], layers[-1] + 1)
-        vessel = _ellipse(grid.x - x, grid.y - y - 0.4 * (grid.z[around] - z), radius, radius)
-        _paint(canvas[around], np.maximum(vessel, inner[around]), 0.5 * _BLOOD)
+        layers = _between(grid.z.ravel(), (z - 9, z + 9))
+        box = (layers, *grid.box((x - 5, x + 5), (y - 10, y + 10))[1:])
+        near = grid.part(box)
+        vessel = _ellipse(near.x - x, near.y - y - 0.4 * (near.z - z), radius, radius)
+        _paint(canvas[box], np.maximum(vessel, inner[box]), 0.5 * _BLOOD)
 
 
 def _abdomen(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, texture: np.ndarray, inner: np.ndarray) -> None:
@@ -188,10 +205,7 @@ def _abdomen(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, textu
     _paint(canvas, below - 2, _MUSCLE)
     _paint(canvas, below, 0.8 * _FAT * (1 + 0.2 * texture))
     for _ in range(34):
-        x, y = random.uniform(-90, 110), random.uniform(75, 175)
-        bowel = _ellipse(grid.x - x, grid.y - y - random.normal(0, 0.5) * grid.z, *random.uniform(8, 20, 2)) - 2 * texture
-        _paint(canvas, np.maximum(bowel - 2, below), 0.3 * _FAT)
-        _paint(canvas, np.maximum(bowel, below), random.uniform(0.5, 2.4) * _MUSCLE * (1 + 0.1 * texture))
+        _bowel(canvas, grid, random, texture, below)
     liver = _ellipse(grid.x + 66, grid.y - 72 - 0.3 * grid.z, 84, 36) - 2 * texture
     _paint(canvas, np.maximum(liver, below), _LIVER * (1 + 0.05 * texture))
     spleen = _ellipse(grid.x - 88, grid.y - 92, 26, 36) - texture
@@ -199,6 +213,15 @@ def _abdomen(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, textu
     stomach = _ellipse(grid.x - 34, grid.y - 80 - 0.2 * grid.z, 24, 19) - 1.5 * texture
     _paint(canvas, np.maximum(stomach - 3, below), _MUSCLE)
     _paint(canvas, np.maximum(stomach, below), _STOMACH * (1 + 0.3 * texture))
+
+
+def _bowel(canvas: np.ndarray, grid: _Grid, random: np.random.Generator, texture: np.ndarray, below: np.ndarray) -> None:
+    x, y, drift = random.uniform(-90, 110), random.uniform(75, 175), np.clip(random.normal(0, 0.5), -1, 1)
+    box = grid.box((x - 35, x + 35), (y - 85, y + 85))
+    near, rough = grid.part(box), texture[box]
+    bowel = _ellipse(near.x - x, near.y - y - drift * near.z, *random.uniform(8, 20, 2)) - 2 * rough
+    _paint(canvas[box], np.maximum(bowel - 2, below[box]), 0.3 * _FAT)
+    _paint(canvas[box], np.maximum(bowel, below[box]), random.uniform(0.5, 2.4) * _MUSCLE * (1 + 0.1 * rough))
 
 
 def _contraction(share_of_beat: float) -> float:
@@ -260,7 +283,8 @@ class _Inside:
     right: np.ndarray
 
 
-def _with_heart(canvas: np.ndarray, grid: _Grid, heart: _Heart, texture: np.ndarray) -> tuple[np.ndarray, _Inside]:
+def _paint_heart(canvas: np.ndarray, grid: _Grid, heart: _Heart, texture: np.ndarray) -> _Inside:
+    """Paint the heart over the canvas and return where its parts are."""
     x, y, z = grid.x - 0.06 * grid.z, grid.y + 0.04 * grid.z, grid.z
     angle = np.arctan2(y, x)
     round_ = np.hypot(x, y) / (1 + 0.04 * np.cos(2 * angle + 0.6) + 0.02 * np.cos(3 * angle))
@@ -279,7 +303,7 @@ def _with_heart(canvas: np.ndarray, grid: _Grid, heart: _Heart, texture: np.ndar
     _paint(canvas, wall, _WALL * (1 + 0.06 * texture))
     _paint(canvas, left + heart.trabeculae * (1 + 0.6 * texture), _BLOOD * (1 + 0.05 * texture))
     _papillary_muscles(canvas, x, y, z, heart, left)
-    return canvas, _Inside(left, np.maximum(wall, -left), np.maximum(right, -outer))
+    return _Inside(left, np.maximum(wall, -left), np.maximum(right, -outer))
 
 
 def _right_ventricle(x: np.ndarray, y: np.ndarray, z: np.ndarray, heart: _Heart) -> np.ndarray:
