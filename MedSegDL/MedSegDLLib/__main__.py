@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "info": ("MedSegDLLib.commands.info", "say what an image file or DICOM folder holds"),
     "evaluate": ("MedSegDLLib.commands.evaluate", "compare a segmentation with a reference"),
     "models": ("MedSegDLLib.commands.models", "list, show, verify, import, export and download models"),
+    "train": ("MedSegDLTrainLib.commands.train", "train a network as a job file says"),
 }
 
 _DEBUG = "--debug"
