@@ -39,9 +39,9 @@ def test_named_make_targets_exist(document):
     assert set(re.findall(r"\bmake ([a-z]+)\b(?=`|\s+#|$)", text_of(document), re.MULTILINE)) <= targets
 
 
-def test_readme_names_the_options_that_segment_and_evaluate_have():
+def test_readme_names_the_options_that_there_are():
     known = {"--debug"}
-    for name in ("segment", "evaluate"):
+    for name in ("segment", "evaluate", "train"):
         parser = argparse.ArgumentParser()
         import_module(SUBCOMMANDS[name][0]).add_arguments(parser)
         known |= {option for action in parser._actions for option in action.option_strings}
