@@ -37,19 +37,22 @@ class Head:
         return np.dtype(np.uint8 if self.classes <= 256 else np.uint16)
 
     def labels_of(self, features: torch.Tensor) -> np.ndarray:
-        """Labels (Y, X) of a plane of features (F, Y, X), in any memory order."""
-        rows = features.movedim(0, -1).reshape(-1, len(features))
-        labels = torch.empty(len(rows), dtype=torch.int32, device=rows.device)
-        pieces = max((_LOGITS_ON_HOST if rows.device.type == "cpu" else _LOGITS_ON_DEVICE) // self.classes, 1)
-        for piece, out in zip(rows.split(pieces), labels.split(pieces), strict=True):
-            logits = self._logits(piece)
-            out.copy_(logits.argmax(dim=1) if self.cutoff is None else logits[:, 0] > self.cutoff)
+        """Labels (…) of features (F, …), in any memory order."""
+        voxels = features.movedim(0, -1).reshape(-1, len(features))
+        labels = torch.empty(len(voxels), dtype=torch.int32, device=voxels.device)
+        budget = _LOGITS_ON_HOST if voxels.device.type == "cpu" else _LOGITS_ON_DEVICE
+        count = min(max(budget // self.classes, 1), len(voxels))
+        logits = None if self.weight is None else voxels.new_empty(count, self.classes)
+        for piece, out in zip(voxels.split(count), labels.split(count), strict=True):
+            found = self._logits(piece, logits)
+            out.copy_(found.argmax(dim=1) if self.cutoff is None else found[:, 0] > self.cutoff)
         return labels.reshape(features.shape[1:]).cpu().numpy().astype(self.label_type)
 
-    def _logits(self, rows: torch.Tensor) -> torch.Tensor:
+    def _logits(self, voxels: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
         if self.weight is None:
-            return rows
-        return torch.addmm(self.bias.to(rows.device), rows, self.weight.to(rows.device).T)
+            return voxels
+        weight, bias = self.weight.to(voxels.device), self.bias.to(voxels.device)
+        return torch.addmm(bias, voxels, weight.T, out=out[: len(voxels)])
 
 
 class VoxelLabeller:
@@ -61,15 +64,17 @@ class VoxelLabeller:
         self.labels = np.zeros(target.shape, head.label_type)
 
     def take(self, block: Block) -> None:
-        """Label what the target wants of a block; blocks may come in any order and be parts of planes."""
-        z_first, y_first, x_first = self._first
-        planes, rows, columns = self.labels.shape
-        y = slice(max(block.y, y_first), min(block.y + block.features.shape[2], y_first + rows))
-        for z in range(max(block.z, z_first), min(block.z + block.features.shape[1], z_first + planes)):
-            if y.start < y.stop:
-                part = slice(y.start - block.y, y.stop - block.y)
-                plane = block.features[:, z - block.z, part, x_first : x_first + columns]
-                self.labels[z - z_first, y.start - y_first : y.stop - y_first] = self._head.labels_of(plane)
+        """Label what the target wants of a block; blocks may come in any order."""
+        inside, wanted = [], []
+        for start, first, length, count in zip(
+            block.start, self._first, block.features.shape[1:], self.labels.shape, strict=True
+        ):
+            begin, end = max(start, first), min(start + length, first + count)
+            if begin >= end:
+                return
+            inside.append(slice(begin - start, end - start))
+            wanted.append(slice(begin - first, end - first))
+        self.labels[tuple(wanted)] = self._head.labels_of(block.features[(slice(None), *inside)])
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,44 @@ class _Taps:
         return below.lerp_(above, self.share.to(features.device).reshape(shape))
 
 
-class InterpolatingLabeller:
-    """Labels on another grid by interpolating features linearly; beyond the outermost voxel centres the edge goes on."""
+class _Slabs:
+    """Puts blocks together to whole planes of `plane` (Y, X) voxels."""
 
-    def __init__(self, head: Head, target: TargetGrid, shape: tuple[int, int, int], before: tuple[int, int, int]) -> None:
-        self._head = head
+    def __init__(self, plane: tuple[int, int]) -> None:
+        self._plane = plane
+        self._slabs: dict[int, torch.Tensor] = {}
+        self._filled: dict[int, int] = {}
+
+    def add(self, block: Block) -> Block | None:
+        """The slab of planes that this block completes, if any; slabs are complete in order of z."""
+        (z, y, x), (depth, height, width) = block.start, block.features.shape[1:]
+        if (height, width) == self._plane:
+            return block
+        if z not in self._slabs:
+            self._slabs[z] = block.features.new_empty(depth, *self._plane, len(block.features)).permute(3, 0, 1, 2)
+            self._filled[z] = 0
+        self._slabs[z][:, :, y : y + height, x : x + width] = block.features
+        self._filled[z] += height * width
+        if self._filled[z] < self._plane[0] * self._plane[1]:
+            return None
+        return Block((z, 0, 0), self._slabs.pop(z))
+
+
+class InterpolatingLabeller:
+    """Labels on another grid by interpolating features linearly; beyond the outermost voxel centres the edge goes on.
+
+    `shape` is that of the volume without padding, `padded` of the stitched one, which begins `before` voxels earlier.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        target: TargetGrid,
+        shape: tuple[int, ...],
+        padded: tuple[int, ...],
+        before: tuple[int, ...],
+    ) -> None:
+        self._head, self._slabs = head, _Slabs(padded[1:])
         taps = [_Taps.of(target, axis, shape[axis], before[axis]) for axis in range(3)]
         self._lower, self._share = taps[0].lower.tolist(), taps[0].share.tolist()
         self._taps_y, self._taps_x = taps[1:]
@@ -110,17 +148,21 @@ class InterpolatingLabeller:
         self.labels = np.zeros(target.shape, head.label_type)
 
     def take(self, block: Block) -> None:
-        """Label the output planes that this block completes; blocks are whole planes in order of z."""
-        end = block.z + block.features.shape[1]
+        """Label the output planes that this block completes; blocks come in order of z."""
+        slab = self._slabs.add(block)
+        if slab is None:
+            return
+        end = slab.start[0] + slab.features.shape[1]
         while self._done < len(self._lower) and self._needed(self._done) < end:
-            self.labels[self._done] = self._plane_labels(block, self._lower[self._done], self._share[self._done])
+            self.labels[self._done] = self._plane_labels(slab, self._lower[self._done], self._share[self._done])
             self._done += 1
-        self._last_plane = block.features[:, -1].clone()
+        self._last_plane = slab.features[:, -1].clone()
 
     def _needed(self, output: int) -> int:
         return self._lower[output] + (self._share[output] > 0)
 
-    def _plane_labels(self, block: Block, lower: int, share: float) -> np.ndarray:
-        below = self._last_plane if lower < block.z else block.features[:, lower - block.z]
-        plane = below.lerp(block.features[:, lower + 1 - block.z], share) if share else below
+    def _plane_labels(self, slab: Block, lower: int, share: float) -> np.ndarray:
+        first, planes = slab.start[0], slab.features
+        below = self._last_plane if lower < first else planes[:, lower - first]
+        plane = below.to(planes.device).lerp(planes[:, lower + 1 - first], share) if share else below
         return self._head.labels_of(self._taps_x.apply(self._taps_y.apply(plane, 1), 2))

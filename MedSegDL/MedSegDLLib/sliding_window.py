@@ -95,12 +95,12 @@ class _SlidingWindow:
             patch_starts(length, patch, overlap) for length, patch in zip(self._volume.shape[1:], patch_size, strict=True)
         ]
         self._positions = list(product(*starts))
-        on_voxels = target.lies_on_voxels_of(volume.shape[1:])
-        self._stitcher = Stitcher(starts, patch_size, bands=on_voxels, device=device)
-        if on_voxels:
+        self._stitcher = Stitcher(starts, patch_size, device)
+        shape, padded = volume.shape[1:], self._volume.shape[1:]
+        if target.lies_on_voxels_of(shape):
             self._labeller = VoxelLabeller(runner.head, target, before)
         else:
-            self._labeller = InterpolatingLabeller(runner.head, target, volume.shape[1:], before)
+            self._labeller = InterpolatingLabeller(runner.head, target, shape, padded, before)
 
     def labels(self, progress: Progress, cancel: CancelToken, stopwatch: Stopwatch) -> np.ndarray:
         clock = StepClock("network", len(self._positions), progress)
