@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 from MedSegDLLib import __version__
 from MedSegDLLib.failures import exit_code_of, tell
@@ -29,6 +30,9 @@ _DEBUG = "--debug"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return the exit status; every error is one sentence on stderr."""
     debug = False
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # consoles that know no arrow show a question mark
     try:
         chosen = _parser().parse_args(argv)
         module = import_module(SUBCOMMANDS[chosen.subcommand][0])

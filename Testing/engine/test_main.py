@@ -64,13 +64,20 @@ def test_only_the_module_that_is_called_is_imported():
         "heavy = {'torch', 'MedSegDLLib.commands.segment', 'MedSegDLLib.commands.models'}; print(heavy & set(sys.modules))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.splitlines()[-1] == "set()"
 
 
 def test_the_module_is_a_program(tmp_path: Path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "MedSegDLLib", "info", tmp_path / "missing.nii"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == f"{tmp_path / 'missing.nii'} does not exist: check the name.\n"
+
+
+def test_a_console_that_knows_only_ascii_is_no_fault(tmp_path: Path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "MedSegDLLib", "info", tmp_path / "müssing.nii"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 2 and b"m?ssing.nii does not exist" in done.stderr

@@ -180,7 +180,9 @@ def test_ctrl_c_stops_within_a_patch_and_leaves_nothing(bright_zoo: Path, tmp_pa
     command = [sys.executable, "-m", "MedSegDLLib", "segment", path, "--model", "bright", "--output", tmp_path / "out/"]
     command += ["--overlap", "0.9", "--precision", "float32", "--batch-size", "1", "--progress", "json", "--device", "cpu"]
     environment = {**os.environ, "MEDSEGDL_MODELS": str(bright_zoo), "PYTHONPATH": os.pathsep.join(sys.path)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as process:
         for line in process.stdout:
             if json.loads(line)["stage"] == "network":
                 process.send_signal(signal.SIGINT)

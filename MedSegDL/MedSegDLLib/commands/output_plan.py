@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from MedSegDLLib.atomic import why
 from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.files import LABEL_SUFFIXES, name_of, suffix_of
 from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX
@@ -151,7 +150,7 @@ def _check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as reason:
-        raise OutputError(f"Nothing can be written to {nearest}: {why(reason)}.") from reason
+        raise OutputError(f"{nearest} takes no files ({reason.strerror}): choose another folder.") from reason
 
 
 def _with_end(base: Path, end: str) -> Path:

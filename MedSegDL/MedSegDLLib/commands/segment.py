@@ -70,10 +70,12 @@ def run(arguments: argparse.Namespace) -> int:
         # These import torch, which takes seconds: only now that everything that is quick to check is right.
         from MedSegDLLib.checkpoint import load_model
         from MedSegDLLib.commands.segment_input import Job
+        from MedSegDLLib.device import find_device
 
+        find_device(options.device)  # like a wrong label below: an error before any work
         model = load_model(folder)
         if options.labels is not None:
-            model.labels.named(options.labels)  # a wrong name is an error before any work
+            model.labels.named(options.labels)
         every_frame = arguments.frame == EVERY_FRAME
         job = Job(model, options, every_frame, None if every_frame else arguments.frame, arguments.series, display, cancel)
         done = _segment_all(plans, job, arguments)

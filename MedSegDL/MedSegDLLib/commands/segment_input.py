@@ -9,6 +9,7 @@ from pathlib import Path
 from MedSegDLLib import cine, pictures
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.commands.output_plan import OutputPlan, all_or_nothing, frame_end
+from MedSegDLLib.errors import InputError
 from MedSegDLLib.expectations import unlike_expected
 from MedSegDLLib.files import describe, read_frames, read_image, write_labelmap
 from MedSegDLLib.image import Image
@@ -37,6 +38,8 @@ class Job:
 
     def run(self, plan: OutputPlan) -> tuple[dict, str]:
         """Segment one input and write everything that its plan names, or nothing; returns its report and what to print."""
+        if self.series is not None and plan.source.is_file():
+            raise InputError(f"{plan.source} is a file; --series chooses from a DICOM folder: leave it out.")
         with all_or_nothing() as made:
             return self._cine(plan, made) if self.every_frame else self._single(plan, made)
 
