@@ -98,7 +98,7 @@ def turn_for(geometry: Geometry, orientation: str) -> Turn:
     if orientation == "slices":
         across = max(range(3), key=lambda axis: (geometry.spacing[axis], axis))
         return Turn((*(axis for axis in range(3) if axis != across), across), (False, False, False))
-    if len(orientation) != 3 or sorted(_LETTERS.get(letter, (None,))[0] for letter in orientation) != [0, 1, 2]:
+    if len(orientation) != 3 or {_LETTERS[letter][0] for letter in orientation if letter in _LETTERS} != {0, 1, 2}:
         raise ModelError(f"The orientation is 'slices' or three letters out of L/R, A/P, S/I such as LPS, not '{orientation}'.")
     wanted = [_LETTERS[letter] for letter in orientation]
     # along[axis]: how far each of the grid's axes goes along the wanted direction of the new axis
@@ -139,7 +139,7 @@ def _cropped(array: np.ndarray, target: TargetGrid, patch_zyx: tuple[int, ...]) 
         array.shape[1:], target.shape, target.scale, target.offset, patch_zyx, strict=True
     ):
         first, last = int(np.floor(offset)), int(np.ceil(offset + scale * (count - 1)))
-        margin = max(-(-patch // 4), -(-(patch - (last - first + 1)) // 2))
+        margin = max(patch // 4, -(-(patch - (last - first + 1)) // 2))
         box.append(slice(max(first - margin, 0), min(last + 1 + margin, length)))
     offset = tuple(offset - part.start for offset, part in zip(target.offset, box, strict=True))
     return array[(slice(None), *box)], TargetGrid(target.shape, target.scale, offset)

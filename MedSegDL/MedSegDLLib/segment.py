@@ -49,8 +49,7 @@ def segment(
         prepared = preprocess(image, model.card.preprocessing, options.region, model.card.inference.patch_size)
     progress("preprocess", 1.0, 0.0)
     cancel.check()
-    with stopwatch.stage("trial"):
-        execution = _execution(prepared, model, device, options.precision)
+    execution = _execution(prepared, model, device, options.precision, stopwatch)
     classes = _classes(prepared, model, options, execution, progress, cancel, stopwatch)
     cancel.check()
     progress("postprocess", 0.0, None)
@@ -64,25 +63,30 @@ def segment(
 def _check(image: Image, model: Model) -> None:
     wanted = model.card.network.in_channels
     if image.channels != wanted:
-        raise InputError(f"The model '{model.card.id}' needs {wanted} image channels, but the image has {image.channels}.")
+        channels = f"{wanted} image channel{'s' if wanted > 1 else ''}"
+        raise InputError(f"The model '{model.card.id}' needs {channels}, but the image has {image.channels}.")
     lowest = image.array.min()
     if lowest == image.array.max():
         raise InputError(f"Every voxel of the image has the value {lowest}: there is nothing to segment; check the file.")
 
 
-def _execution(prepared: Prepared, model: Model, device: torch.device, precision: str) -> Execution:
+def _execution(prepared: Prepared, model: Model, device: torch.device, precision: str, stopwatch: Stopwatch) -> Execution:
     """As asked for; "auto" by a trial with the patch in the middle of the image."""
     if precision != "auto":
         return Execution(device, precision, channels_last=precision != "float32")
-    inference = model.card.inference
-    patch_size = inference.patch_size[::-1]
-    middle = (
-        slice(max((n - p) // 2, 0), max((n - p) // 2, 0) + p) for n, p in zip(prepared.array.shape[1:], patch_size, strict=True)
-    )
-    patch = torch.from_numpy(np.ascontiguousarray(prepared.array[(slice(None), *middle)]))
-    return chosen_execution(
-        model.network, padded_to_patch(patch, patch_size)[0][None], device, inference, model.card.weights_sha256
-    )
+    with stopwatch.stage("trial"):
+        return chosen_execution(
+            model.network, _middle_patch(prepared.array, model), device, model.card.inference, model.card.weights_sha256
+        )
+
+
+def _middle_patch(array: np.ndarray, model: Model) -> torch.Tensor:
+    """The (1, C, Z, Y, X) patch in the middle of the network input."""
+    patch_size = model.card.inference.patch_size[::-1]
+    starts = [max((length - patch) // 2, 0) for length, patch in zip(array.shape[1:], patch_size, strict=True)]
+    middle = (slice(start, start + patch) for start, patch in zip(starts, patch_size, strict=True))
+    patch = torch.from_numpy(np.ascontiguousarray(array[(slice(None), *middle)]))
+    return padded_to_patch(patch, patch_size)[0][None]
 
 
 def _classes(
@@ -118,7 +122,7 @@ def _classes(
 def _finished(classes: np.ndarray, prepared: Prepared, model: Model, wanted: LabelTable) -> np.ndarray:
     """Label values of the model's table after the card's postprocessing, of the wanted labels only."""
     values = [0, *(label.value for label in model.labels.labels)]
-    labels = classes if values == list(range(len(values))) else np.array(values, classes.dtype)[classes]
+    labels = classes if values == list(range(len(values))) else np.array(values, np.min_scalar_type(values[-1]))[classes]
     ml = float(np.prod(prepared.spacing_zyx)) / 1000
     labels = postprocess(labels, model.card.postprocessing, model.labels, ml)
     return labels if wanted == model.labels else only(labels, {label.value for label in wanted.labels})
