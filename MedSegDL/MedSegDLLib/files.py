@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,8 +119,8 @@ def read_labelmap(path: Path) -> LabelMap:
         raise InputError(f"{path} has {image.channels} values a voxel; a label map has one.")
     array = image.array[0]
     if not np.issubdtype(array.dtype, np.integer):
-        if (array != np.rint(array)).any():
-            raise InputError(f"{path} is no label map: it holds values that are not whole numbers.")
+        if (array != np.rint(array)).any() or np.abs(array).max() > np.iinfo(np.int32).max:
+            raise InputError(f"{path} is no label map: it holds values that are not whole numbers, or very large ones.")
         array = array.astype(np.int64)
     return LabelMap(_compact(array, path), image.geometry, image.name)
 
@@ -168,6 +166,8 @@ def _stored(path: Path, series: str | None) -> StoredImage:
     except InputError as reason:
         # Geometry does not know whose it is.
         raise reason if str(path) in str(reason) else InputError(f"{path}: {reason}") from reason
+    if stored.array.dtype == np.uint8 and stored.channels in (3, 4):
+        raise InputError(f"{path} is a colour image; give the grey values that the scanner made.")
     _check_plausible(stored.geometry, path)
     return stored
 
@@ -237,13 +237,3 @@ def _write(array: np.ndarray, geometry: Geometry, path: Path) -> None:
         raise OutputError(f"{path} cannot be written: its name must end in {', '.join(LABEL_SUFFIXES)}.")
     with written_beside(path) as beside:
         write_with_itk(image_from(array, geometry), beside)
-        if suffix.startswith(".nii"):
-            _check_nifti(beside)
-
-
-def _check_nifti(path: Path) -> None:
-    """ITK does not notice when the disk is full while it writes NIfTI."""
-    try:
-        read_nifti(path)
-    except InputError as reason:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from reason

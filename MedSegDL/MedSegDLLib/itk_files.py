@@ -6,6 +6,7 @@ neither reaches the user. What they print is kept, because it is sometimes the o
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -55,12 +56,18 @@ def read_metadata(path: Path, image_io: str) -> dict[str, str] | None:
 
 
 def write_with_itk(image: sitk.Image, path: Path) -> None:
-    """Write `image` compressed, by the suffix of `path`; raises OSError, whatever the reason, with nothing printed."""
+    """Write `image` compressed, by the suffix of `path`; raises OSError, whatever the reason, with nothing printed.
+
+    The file is read again, because ITK may not notice that the disk is full.
+    """
     with _itk_silenced():
         try:
             sitk.WriteImage(image, str(path), useCompression=True)
+            written = sitk.ReadImage(str(path))
         except RuntimeError as reason:
-            raise OSError("the disk is full, a quota used up, or the folder went away") from reason
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from reason
+    if not np.array_equal(*map(sitk.GetArrayViewFromImage, (image, written)), equal_nan=True):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_nrrd(path: Path) -> StoredImage:
@@ -72,18 +79,18 @@ def read_nrrd(path: Path) -> StoredImage:
     array, geometry = array_and_geometry(image, path)
     if metadata.get("NRRD_kinds[pixel]") == "list":
         return StoredImage("NRRD", array.swapaxes(0, 1), geometry, _nrrd_times(fields, metadata), warnings=_no_spacing(spacing))
-    _refuse_colour(array, path)
     return StoredImage("NRRD", array, geometry, warnings=_no_spacing(spacing))
 
 
 def read_metaimage(path: Path) -> StoredImage:
     """The frames and channels of a MetaImage file."""
     fields = _metaimage_fields(path)
+    if fields.get("NDims") not in ("2", "3", "4"):  # others crash the process inside ITK
+        raise InputError(_sentence(path, METAIMAGE, ""))
     spacing = _numbers(fields.get("ElementSpacing") or fields.get("ElementSize") or "")
     _check_spacing(path, spacing)
     image, _ = read_with_itk(path, METAIMAGE)
     array, geometry = array_and_geometry(image, path)
-    _refuse_colour(array, path)
     return StoredImage("MetaImage", array, geometry, warnings=_no_spacing(spacing))
 
 
@@ -110,11 +117,6 @@ def image_from(array: np.ndarray, geometry: Geometry) -> sitk.Image:
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
     return image
-
-
-def _refuse_colour(array: np.ndarray, path: Path) -> None:
-    if array.dtype == np.uint8 and array.shape[1] in (3, 4):
-        raise InputError(f"{path} is a colour image; give the grey values that the scanner made.")
 
 
 def _check_spacing(path: Path, spacing: list[float]) -> None:
@@ -170,7 +172,18 @@ def _reader(path: Path, image_io: str) -> sitk.ImageFileReader:
 
 
 def _metadata(reader: sitk.ImageFileReader) -> dict[str, str]:
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    # SimpleITK hands out bytes that are no UTF-8 as lone surrogates, and does not find them again in a key.
+    keys = [key for key in reader.GetMetaDataKeys() if key.isprintable()]
+    return {key: _legible(reader.GetMetaData(key)) for key in keys}
+
+
+def _legible(text: str) -> str:
+    """The text itself, or read as Latin-1 (old DICOM files, old Slicer) where it was no UTF-8."""
+    content = text.encode("utf-8", "surrogateescape")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _sentence(path: Path, image_io: str, reason: str) -> str:

@@ -8,6 +8,7 @@ ITK's, so that images lie in Slicer where they lie here.
 from __future__ import annotations
 
 import gzip
+import math
 import zlib
 from pathlib import Path
 from typing import BinaryIO
@@ -72,12 +73,12 @@ def read_nifti(path: Path) -> StoredImage:
     complex values, and for headers that describe no orthogonal grid in space.
     """
     try:
-        with _opened(path) as file:
+        with _opened(path) as file, np.errstate(invalid="ignore", over="ignore"):  # looked for below, and by the caller
             header = _header(file, path)
             array = _voxels(file, header, path)
+            geometry, warnings = _geometry(header, array.shape[:-4:-1], path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as reason:
         raise InputError(f"{path} is damaged or cut short: get a complete copy of it.") from reason
-    geometry, warnings = _geometry(header, array.shape[:-4:-1], path)
     return StoredImage("NIfTI", array, geometry, _frame_times(header, len(array)), warnings=warnings)
 
 
@@ -106,7 +107,10 @@ def _voxels(file: BinaryIO, header: np.void, path: Path) -> np.ndarray:
     # Deflate packs no tighter than 1:1032; asking for more would only waste memory before it fails.
     if count > 1032 * path.stat().st_size:
         raise EOFError
-    file.seek(int(header["vox_offset"]))
+    offset = float(header["vox_offset"])
+    if not 0 <= offset < 2**40:
+        raise InputError(f"{path} has a damaged header: its voxels begin at byte {offset:g}.")
+    file.seek(max(int(offset), header.dtype.itemsize))
     data = bytearray(file.read(count))
     if len(data) < count:
         raise EOFError
@@ -177,11 +181,12 @@ def _affine_ijk_to_ras(header: np.void, size: tuple[int, int, int], path: Path) 
     if not has_sform and not has_qform:
         affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([*header["pixdim"][1:4].astype(float), 1.0])
         return affine, ("The header does not say where in the patient the image lies; its axes are taken for LPS.",)
-    usable = has_sform and np.isfinite(sform).all() and np.linalg.norm(sform[:3, :3], axis=0).all()
-    if not usable and not has_qform:
-        raise InputError(f"{path} has an sform that describes no volume: correct the header.")
-    if not (usable and has_qform):
-        return (sform if usable else qform), ()
+    has_sform = has_sform and np.isfinite(sform).all() and np.linalg.norm(sform[:3, :3], axis=0).all()
+    has_qform = has_qform and np.isfinite(qform).all()
+    if not has_sform and not has_qform:
+        raise InputError(f"{path} has an sform or qform that describes no volume: correct the header.")
+    if not (has_sform and has_qform):
+        return (sform if has_sform else qform), ()
     apart = _apart(sform, qform, size)
     agree = apart <= 0.5 * np.linalg.norm(sform[:3, :3], axis=0).min()
     warnings = () if agree else (f"The header gives two positions, sform and qform, which are up to {apart:.3g} apart.",)
@@ -191,8 +196,7 @@ def _affine_ijk_to_ras(header: np.void, size: tuple[int, int, int], path: Path) 
 
 def _qform(header: np.void) -> np.ndarray:
     """Method 2 of the NIfTI standard: a unit quaternion (a, b, c, d), the offset and qfac = pixdim[0] = ±1."""
-    b, c, d = (float(v) for v in header["quatern"])
-    a = np.sqrt(max(0.0, 1.0 - b * b - c * c - d * d))
+    a, b, c, d = _quaternion(*(float(part) for part in header["quatern"]))
     rotation = np.array(
         [
             [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
@@ -205,6 +209,15 @@ def _qform(header: np.void) -> np.ndarray:
     affine[:3, :3] = rotation * header["pixdim"][1:4] * (1, 1, qfac)
     affine[:3, 3] = header["qoffset"]
     return affine
+
+
+def _quaternion(b: float, c: float, d: float) -> tuple[float, float, float, float]:
+    rest = 1.0 - b * b - c * c - d * d
+    if rest > 1e-7:
+        return math.sqrt(rest), b, c, d
+    # A half turn: what is left of a is only the rounding of the others to 32 bit.
+    length = math.sqrt(b * b + c * c + d * d)
+    return 0.0, b / length, c / length, d / length
 
 
 def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:

@@ -72,14 +72,13 @@ def read_segmentation(path: Path) -> Segmentation:
         raise InputError(f"{path} names no segments; if it is a label map, let its name end in .nrrd only.")
     if header.get("Segmentation_MasterRepresentation", "").startswith("Fractional"):
         raise InputError(f"{path} holds fractional segments; save it in Slicer as a binary label map.")
-    layers = array[0]
+    name = path.name[: -len(SEGMENTATION_SUFFIX)]
     try:
-        segments = _segments(header, len(layers))
+        segments = _segments(header, layers=array.shape[1])
+        labelmap = _uncropped(LabelMap(_merged(array[0], segments, path), geometry, name), header)
     except ValueError as reason:
         raise InputError(f"{path} has damaged segment fields: {reason}.") from reason
-    labelmap = LabelMap(_merged(layers, segments, path), geometry, path.name[: -len(SEGMENTATION_SUFFIX)])
-    labels = LabelTable(tuple(segment.label for segment in segments))
-    return Segmentation(_uncropped(labelmap, header), labels)
+    return Segmentation(labelmap, LabelTable(tuple(segment.label for segment in segments)))
 
 
 def segment_ids(labels: Sequence[Label]) -> list[str]:
