@@ -7,6 +7,7 @@ the volume.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -29,17 +30,20 @@ class Block:
 
 @dataclass(frozen=True)
 class _Span:
-    """A piece of one axis between two neighbouring cuts, and how many patch positions along that axis cover it."""
+    """A piece of one axis between two neighbouring cuts, and where the patches that cover it begin."""
 
     start: int
     end: int
-    patches: int
+    patches: tuple[int, ...]
+
+    def within(self, patch_start: int) -> slice:
+        """This piece in the voxels of a patch."""
+        return slice(self.start - patch_start, self.end - patch_start)
 
 
 @dataclass
 class _Cell:
     sums: torch.Tensor  # (F, Z, Y, X): Σ weight · feature
-    weights: torch.Tensor  # (Z, Y, X): Σ weight
     awaited: int  # patches that have yet to come
 
 
@@ -59,19 +63,17 @@ class Stitcher:
     def add(self, start_zyx: tuple[int, int, int], features: torch.Tensor) -> Iterator[Block]:
         """Add one patch (F, *patch_size), any floating type; run the iterator to its end to get the blocks it finished."""
         for spans in product(*map(_covered, self._spans, start_zyx, self._patch_size)):
-            box = tuple(slice(span.start - first, span.end - first) for span, first in zip(spans, start_zyx, strict=True))
+            box = tuple(map(_Span.within, spans, start_zyx))
             piece = features[(slice(None), *box)]
             key = tuple(span.start for span in spans)
             cell = self._cells.get(key)
             if cell is None:
-                awaited = spans[0].patches * spans[1].patches * spans[2].patches
-                self._cells[key] = cell = self._first(piece, box, awaited)
+                self._cells[key] = cell = _Cell(self._first(piece, box), math.prod(len(span.patches) for span in spans))
             else:
                 cell.sums.addcmul_(piece.to(self.device, torch.float32), self._importance[box])
-                cell.weights += self._importance[box]
             cell.awaited -= 1
             if not cell.awaited:
-                yield Block(key, self._cells.pop(key).sums.div_(cell.weights))
+                yield Block(key, self._cells.pop(key).sums.div_(self._all_weights(spans)))
 
     def move_to_host(self) -> bool:
         """Bring all sums to host memory, to make room on the device; False if they are there already."""
@@ -79,22 +81,27 @@ class Stitcher:
             return False
         self.device, self._importance = _HOST, self._importance.to(_HOST)
         for cell in self._cells.values():
-            cell.sums, cell.weights = cell.sums.to(_HOST), cell.weights.to(_HOST)
+            cell.sums = cell.sums.to(_HOST)
         return True
 
-    def _first(self, piece: torch.Tensor, box: tuple[slice, ...], awaited: int) -> _Cell:
+    def _first(self, piece: torch.Tensor, box: tuple[slice, ...]) -> torch.Tensor:
+        """Sums of one patch so far, in the memory order of the features."""
         try:
-            sums = piece.to(self.device) * self._importance[box]  # in the memory order of the features
+            return piece.to(self.device) * self._importance[box]
         except (RuntimeError, MemoryError) as reason:
             if not is_out_of_memory(reason) or not self.move_to_host():
                 raise
-            sums = piece.to(self.device) * self._importance[box]
-        return _Cell(sums, self._importance[box].clone(), awaited)
+            return piece.to(self.device) * self._importance[box]
+
+    def _all_weights(self, spans: tuple[_Span, ...]) -> torch.Tensor:
+        """Σ weight of a cell over the patches that cover it: cheaper to add up once more than to keep."""
+        starts = product(*(span.patches for span in spans))
+        return sum(self._importance[tuple(map(_Span.within, spans, start))] for start in starts)
 
 
 def _spans(starts: list[int], patch: int) -> list[_Span]:
     cuts = sorted({cut for start in starts for cut in (start, start + patch)})
-    return [_Span(a, b, sum(start <= a and b <= start + patch for start in starts)) for a, b in pairwise(cuts)]
+    return [_Span(a, b, tuple(start for start in starts if start <= a and b <= start + patch)) for a, b in pairwise(cuts)]
 
 
 def _covered(spans: list[_Span], start: int, patch: int) -> list[_Span]:
