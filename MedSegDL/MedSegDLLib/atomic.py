@@ -24,12 +24,12 @@ _REASONS = {
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
-    """A new, empty file with the same suffixes in the same folder, which becomes `path` when the block ends well.
+    """A new, empty file in the same folder that becomes `path` when the block ends well.
 
-    On any exception it is removed and what `path` held before stays. An OSError becomes an OutputError; so do a
+    It has the suffixes of `path`, in lower case. On any exception it is removed and what `path` held before stays. An OSError becomes an OutputError; so do a
     missing folder, a folder in the place of the file and a write-protected file.
     """
-    temporary = path.with_name(f".{secrets.token_hex(6)}{''.join(path.suffixes[-2:])}")
+    temporary = path.with_name(f".{secrets.token_hex(6)}{''.join(path.suffixes[-2:]).lower()}")
     try:
         _check_place(path)
         temporary.touch(exist_ok=False)

@@ -17,13 +17,13 @@ from MedSegDLLib.itk_files import DICOM, read_metadata, read_with_itk
 from MedSegDLLib.stored_image import SeriesDescription, StoredImage
 
 _STUDY, _SERIES, _DESCRIPTION, _FRAME_OF_REFERENCE = "0020|000d", "0020|000e", "0008|103e", "0020|0052"
-_INSTANCE_UID, _MODALITY, _INTERPRETATION = "0008|0018", "0008|0060", "0028|0004"
+_INSTANCE_UID, _MODALITY = "0008|0018", "0008|0060"
 _POSITION, _ORIENTATION, _PIXEL_SPACING, _THICKNESS = "0020|0032", "0020|0037", "0028|0030", "0018|0050"
 _ROWS, _COLUMNS, _FRAMES = "0028|0010", "0028|0011", "0028|0008"
 _TRIGGER_TIME, _TRIGGER_DELAY = "0018|1060", "0020|9153"
 # Temporal position, trigger time, acquisition number, instance number.
 _ORDER = ("0020|0100", _TRIGGER_TIME, "0020|0012", "0020|0013")
-_BITS, _SIGNED, _INTERCEPT, _SLOPE = "0028|0101", "0028|0103", "0028|1052", "0028|1053"
+_INTERCEPT, _SLOPE = "0028|1052", "0028|1053"
 
 _NOT_FROM_A_SCANNER = ("SEG", "RTDOSE", "RTSTRUCT", "RTPLAN", "SR", "PR", "KO", "DOC", "REG")
 # SOP classes without pixels, which GDCM cannot read as images and which lie in the folders of studies all the same:
@@ -192,18 +192,12 @@ def _without_geometry(file: Path) -> str:
 
 
 def _pixels(file: Path) -> np.ndarray:
-    """Values of the frames of a file, (frames, rows, columns), rescaled by GDCM."""
-    image, metadata = read_with_itk(file, DICOM)
+    """Values of the frames of a file, (frames, rows, columns); ITK rescales them and inverts MONOCHROME1."""
+    image, _ = read_with_itk(file, DICOM)
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise InputError(f"{file} is a colour image; give the grey values that the scanner made.")
     array = sitk.GetArrayFromImage(image)
-    array = array.reshape(-1, *array.shape[-2:])
-    if _text(metadata, _INTERPRETATION) != "MONOCHROME1":
-        return array
-    bits, signed = int(metadata[_BITS]), int(metadata[_SIGNED])
-    slope, intercept = ((_numbers(metadata, tag) or [default])[0] for tag, default in ((_SLOPE, 1.0), (_INTERCEPT, 0.0)))
-    lowest_and_highest = slope * (-1 if signed else 2**bits - 1) + 2 * intercept
-    return (lowest_and_highest - array.astype(np.float64)).astype(array.dtype)
+    return array.reshape(-1, *array.shape[-2:])
 
 
 def _elements(data: bytes, tag: str, representation: bytes) -> list[bytes]:

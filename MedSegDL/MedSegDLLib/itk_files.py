@@ -20,6 +20,7 @@ import SimpleITK as sitk
 
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.nifti import read_nifti
 from MedSegDLLib.stored_image import StoredImage
 
 NRRD, METAIMAGE, DICOM = "NrrdImageIO", "MetaImageIO", "GDCMImageIO"
@@ -60,14 +61,15 @@ def write_with_itk(image: sitk.Image, path: Path) -> None:
 
     The file is read again, because ITK may not notice that the disk is full.
     """
-    with _itk_silenced():
-        try:
+    try:
+        with _itk_silenced():
             sitk.WriteImage(image, str(path), useCompression=True)
-            written = sitk.ReadImage(str(path))
-        except RuntimeError as reason:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from reason
-    if not np.array_equal(*map(sitk.GetArrayViewFromImage, (image, written)), equal_nan=True):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if ".nii" in path.suffixes:
+            read_nifti(path)
+        else:
+            read_with_itk(path, NRRD if path.suffix == ".nrrd" else METAIMAGE)
+    except (RuntimeError, InputError) as reason:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from reason
 
 
 def read_nrrd(path: Path) -> StoredImage:

@@ -1,8 +1,8 @@
 """Reading NIfTI-1 and NIfTI-2 files (.nii, .nii.gz).
 
-Not through ITK, which fills truncated files with zeros, replaces a spacing of 0 or NaN by 1, refuses an sform that is
-off by rounding and takes one that is not for granted. Where a header holds two different positions, the choice is
-ITK's, so that images lie in Slicer where they lie here.
+Not through ITK, which fills truncated files with zeros, reads NaN as 0, replaces a spacing of 0 or NaN by 1, refuses
+an sform that is off by rounding and uses one with other voxel sizes in part. Where a header holds two different
+positions, the choice is ITK's, so that images lie in Slicer where they lie here.
 """
 
 from __future__ import annotations

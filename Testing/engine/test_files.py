@@ -78,6 +78,13 @@ def test_every_grid_survives_every_format(tmp_path, grid, suffix):
     assert image.name == "scan"
 
 
+@ALL_SUFFIXES
+def test_suffixes_in_capitals(tmp_path, suffix):
+    path = tmp_path / f"scan{suffix.upper()}"
+    write_image(Image(an_array(), GRID), path)
+    assert np.array_equal(read_image(path).array, an_array())
+
+
 @ALL_GRIDS
 @ALL_SUFFIXES
 def test_written_files_lie_where_simpleitk_sees_them(tmp_path, grid, suffix):
