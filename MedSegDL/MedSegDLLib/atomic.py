@@ -26,8 +26,8 @@ _REASONS = {
 def written_beside(path: Path) -> Iterator[Path]:
     """A new, empty file in the same folder that becomes `path` when the block ends well.
 
-    It has the suffixes of `path`, in lower case. On any exception it is removed and what `path` held before stays. An OSError becomes an OutputError; so do a
-    missing folder, a folder in the place of the file and a write-protected file.
+    It has the suffixes of `path`, in lower case. On any exception it is removed and what `path` held before stays. An
+    OSError becomes an OutputError; so do a missing folder, a folder in the place of the file and a write-protected file.
     """
     temporary = path.with_name(f".{secrets.token_hex(6)}{''.join(path.suffixes[-2:]).lower()}")
     try:
