@@ -88,7 +88,7 @@ class _Taps:
     def of(cls, target: TargetGrid, axis: int, length: int, before: int) -> _Taps:
         position = np.arange(target.shape[axis]) * target.scale[axis] + target.offset[axis]
         position = np.clip(np.round(position, 6), 0, length - 1)
-        lower = np.clip(np.floor(position), 0, max(length - 2, 0)).astype(np.int64)
+        lower = np.floor(position).astype(np.int64)
         return cls(torch.from_numpy(lower + before), torch.from_numpy((position - lower).astype(np.float32)))
 
     def apply(self, features: torch.Tensor, axis: int) -> torch.Tensor:
@@ -165,4 +165,4 @@ class InterpolatingLabeller:
         first, planes = slab.start[0], slab.features
         below = self._last_plane if lower < first else planes[:, lower - first]
         plane = below.to(planes.device).lerp(planes[:, lower + 1 - first], share) if share else below
-        return self._head.labels_of(self._taps_x.apply(self._taps_y.apply(plane, 1), 2))
+        return self._head.labels_of(self._taps_y.apply(self._taps_x.apply(plane, 2), 1))  # y last: whole rows are copied

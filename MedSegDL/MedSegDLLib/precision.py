@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -48,21 +49,28 @@ def chosen_execution(
 
 
 def _tried(network: nn.Module, patch: torch.Tensor, device: torch.device, inference: Inference) -> Execution | None:
-    """The best of the candidates; None if the patch holds nothing to compare."""
+    """The best of the candidates; None if the patch holds nothing to compare, or cannot be run."""
     plain = Execution(device)
-    expected, fastest = _trial(network, patch, plain, inference)
-    if not expected.any():
+    expected, fastest = _attempt(network, patch, plain, inference)
+    if expected is None or not expected.any():
         return None
     best, fastest = plain, fastest * WORTHWHILE
     for candidate in (Execution(device, "float32", True), Execution(device, _short_format(device), True)):
-        try:
-            labels, seconds = _trial(network, patch, candidate, inference)
-        except RuntimeError:  # a format that this device or network does not have, or no room to try it
-            free_cached_memory(device)
-            continue
+        labels, seconds = _attempt(network, patch, candidate, inference)
         if seconds < fastest and _same(labels, expected):
             best, fastest = candidate, seconds
     return best
+
+
+def _attempt(
+    network: nn.Module, patch: torch.Tensor, execution: Execution, inference: Inference
+) -> tuple[torch.Tensor | None, float]:
+    """A trial; no labels and infinite time for a format that device or network do not have, or no room to try it."""
+    try:
+        return _trial(network, patch, execution, inference)
+    except (RuntimeError, MemoryError):
+        free_cached_memory(execution.device)
+        return None, math.inf
 
 
 def _trial(network: nn.Module, patch: torch.Tensor, execution: Execution, inference: Inference) -> tuple[torch.Tensor, float]:

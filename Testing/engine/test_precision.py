@@ -97,3 +97,12 @@ def test_a_format_that_the_network_cannot_run_in_is_passed_over(cache):
             return super().features(batch)
 
     assert _choose(Fussy({"float32": 0.01})).precision == "float32"
+
+
+def test_no_room_for_the_trial_is_left_to_the_run_itself(cache):
+    network = Staged({})
+    network.room = 0
+    network.features = super(Staged, network).features
+    assert _choose(network) == PLAIN
+    assert network.seen == [1]
+    assert not cache.exists()
