@@ -22,6 +22,7 @@ from MedSegDLLib.evaluation import spread
 from MedSegDLLib.files import read_image, read_labelmap
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.metrics import evaluate
+from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.segment import segment
 from MedSegDLTrainLib.cases import IGNORE, Case, image_path, label_path, read_cases
 
@@ -37,7 +38,9 @@ def measured_cases(model: Model, folder: Path, pattern: str) -> dict[str, list[d
 
 
 def _rows(model: Model, folder: Path, case: Case) -> list[dict]:
-    prediction = segment(read_image(image_path(folder, case)), model).segmentation.labelmap
+    # Not "auto": the figures of a card are the same on every machine.
+    options = SegmentOptions(device="cpu", precision="float32")
+    prediction = segment(read_image(image_path(folder, case)), model, options).segmentation.labelmap
     reference = read_labelmap(label_path(folder, case))
     annotated = np.where(reference.array == IGNORE, 0, reference.array)
     reference = LabelMap(annotated, reference.geometry, reference.name)
