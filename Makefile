@@ -10,8 +10,9 @@ install:
 demo: install
 	@.venv/bin/python -m MedSegDLLib.demo
 
+# One thread: the tests' networks are tiny, and threads that wait for each other on a busy machine take ten times as long.
 test: lint
-	@.venv/bin/python -m pytest
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest
 
 lint: install
 	@.venv/bin/ruff check .
