@@ -173,13 +173,15 @@ def _enhanced_slices(file: Path, metadata: dict[str, str], frames: int) -> list[
     data = file.read_bytes()
     tags = (_POSITION, _ORIENTATION, _PIXEL_SPACING, _SLOPE, _INTERCEPT)
     position, orientation, spacing, *scaling = ([_floats(value) for value in _elements(data, tag, b"DS")] for tag in tags)
-    if len(position) != frames or len(orientation) not in (1, frames) or len(spacing) not in (1, frames):
+    counts = len(position) == frames and len(orientation) in (1, frames) and len(spacing) in (1, frames)
+    lengths = [{len(value) for value in values} for values in (position, orientation, spacing)]
+    if not counts or lengths != [{3}, {6}, {2}]:
         raise InputError(_without_geometry(file))
     if any(values.count(values[0]) < len(values) for values in scaling if values):
         raise InputError(f"{file} scales its frames differently, which cannot be read: convert it with dcm2niix first.")
     delays = [struct.unpack("<d", value)[0] for value in _elements(data, _TRIGGER_DELAY, b"FD")]
     times = delays if len(delays) == frames else [math.nan] * frames
-    thickness = next((_floats(value)[0] for value in _elements(data, _THICKNESS, b"DS")), None)
+    thickness = next((number for value in _elements(data, _THICKNESS, b"DS") for number in _floats(value)), None)
     slices = []
     for n in range(frames):
         plane = (tuple(position[n]), tuple(orientation[n % len(orientation)]), tuple(spacing[n % len(spacing)][::-1]))

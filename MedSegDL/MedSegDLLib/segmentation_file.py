@@ -48,7 +48,7 @@ def write_segmentation(segmentation: Segmentation, path: Path) -> None:
         raise OutputError(f"{path} cannot be written: the name of a segmentation must end in {SEGMENTATION_SUFFIX}.")
     labelmap, labels = segmentation.labelmap, segmentation.labels.labels
     values = [label.value for label in labels]
-    if unnamed := sorted(set(np.unique(labelmap.array).tolist()) - {0, *values}):
+    if unnamed := sorted({value for plane in labelmap.array for value in _others(plane, [0, *values])}):
         raise OutputError(f"{path} cannot be written: no label names the values {', '.join(map(str, unnamed))}.")
     array = labelmap.array.astype(np.uint8 if max(values, default=0) <= 255 else np.uint16, copy=False)
     image = image_from(array, labelmap.geometry)
@@ -124,6 +124,11 @@ def _geometry_text(geometry: Geometry) -> str:
     """Matrix and extent as vtkSegmentationConverter serialises them, in RAS."""
     extent = [edge for size in geometry.size for edge in (0, size - 1)]
     return "".join(f"{value:.17g};" for value in (*geometry.affine_ijk_to_ras.ravel(), *extent))
+
+
+def _others(array: np.ndarray, values: list[int]) -> list[int]:
+    """Which values occur in `array` beside `values`."""
+    return np.unique(array[np.isin(array, values, invert=True)]).tolist()
 
 
 def _segments(header: dict[str, str], layers: int) -> list[_Segment]:

@@ -1,5 +1,6 @@
 """DICOM folders made by pydicom: series chosen, slices in order, frames, and everything that makes no regular grid."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -447,6 +448,20 @@ def test_a_truncated_slice_is_named_and_nothing_printed(tmp_path, share, capfd):
     with pytest.raises(InputError, match="IM002"):
         read_image(path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("slices", [stack([0, 4]), [enhanced((0, 0, 4, 4), delays=(0, 1, 0, 1))]], ids=["classic", "enhanced"])
+def test_any_damage_is_a_sentence_or_goes_unnoticed(tmp_path, slices):
+    path, random = saved(tmp_path, slices) / "IM000", np.random.default_rng(5)
+    content = path.read_bytes()
+    for _ in range(100):
+        damaged = bytearray(content)
+        for byte in random.integers(132, len(content), 2):
+            damaged[byte] = random.choice([0, 255, *b"-9n\\", random.integers(256)])
+        path.write_bytes(damaged)
+        with contextlib.suppress(InputError):
+            read_frames(tmp_path)
 
 
 def test_text_called_dcm(tmp_path):
