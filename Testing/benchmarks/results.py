@@ -40,7 +40,7 @@ def machine_text() -> str:
     """Processor, cores that may be used, torch and Python: what the numbers depend on."""
     import torch
 
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     model = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     flags = next(line.split() for line in lines if line.startswith("flags"))
     widest = next((name for name in ("avx512f", "avx2") if name in flags), "no AVX2")

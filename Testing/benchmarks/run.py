@@ -52,10 +52,10 @@ def measure(approach: str, setting: Setting) -> tuple[Run, np.ndarray | None]:
     """Run `approach` in a fresh process; its labels are None for the bare forward passes."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "Testing.benchmarks.run", approach, setting.to_text(), folder]
-        finished = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, text=True)
+        finished = subprocess.run(command, cwd=_REPOSITORY, capture_output=True, encoding="utf-8")
         if finished.returncode:
             raise RuntimeError(f"{approach} failed with exit code {finished.returncode}:\n{finished.stderr}")
-        run = Run(**json.loads((Path(folder) / "run.json").read_text()))
+        run = Run(**json.loads((Path(folder) / "run.json").read_text(encoding="utf-8")))
         labels = Path(folder) / "labels.npy"
         return run, np.load(labels) if labels.exists() else None
 
@@ -80,12 +80,14 @@ def _tiny(setting: Setting) -> Setting:
 
 def _reset_peak() -> None:
     """Make the kernel forget the highest resident size until now (proc(5), clear_refs)."""
-    Path("/proc/self/clear_refs").write_text("5")
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def _status_mib(key: str) -> float:
     """A size of /proc/self/status: VmRSS is resident memory now, VmHWM its highest value."""
-    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{key}:")]
+    (line,) = [
+        line for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines() if line.startswith(f"{key}:")
+    ]
     return int(line.split()[1]) / 1024
 
 
@@ -93,7 +95,7 @@ def _main(approach: str, setting: str, folder: str) -> None:
     run, labels = _run(approach, Setting.from_text(setting))
     if labels is not None:
         np.save(Path(folder) / "labels.npy", labels)
-    (Path(folder) / "run.json").write_text(json.dumps(asdict(run)))
+    (Path(folder) / "run.json").write_text(json.dumps(asdict(run)), encoding="utf-8")
 
 
 if __name__ == "__main__":

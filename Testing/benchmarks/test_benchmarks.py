@@ -57,16 +57,18 @@ def test_labels_are_counted_voxel_by_voxel():
 
 
 def test_files_merge_by_name(tmp_path):
-    (tmp_path / "README.md").write_text("# Above\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbelow\n")
+    (tmp_path / "README.md").write_text(
+        "# Above\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbelow\n", encoding="utf-8"
+    )
     keep({"a": Result(1, 10, "s", 0.125), "b": Result(5, None, "GiB", 4)}, {}, "one machine", tmp_path)
     runs = run_figures(TINY, measured(ours=[(12, 10), (14, 11), (20, 11)]))
     keep({"a": Result(4, 10, "s", 0.125)}, runs, "another machine", tmp_path)
-    results = json.loads((tmp_path / "results.json").read_text())
+    results = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
     assert results["a"] == {
         "ours": 4, "peer": 10, "unit": "s", "ratio": 0.4, "goal": 0.125, "met": False, "machine": "another machine"
     }  # fmt: skip
     assert (results["b"]["ratio"], results["b"]["peer"], results["b"]["machine"]) == (None, None, "one machine")
-    text = (tmp_path / "README.md").read_text()
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "| a | 4 | 10 | s | 0.4 | ≤ 0.125 | **no** |" in text
     assert "| b | 5 | – | GiB | – | ≤ 4 | **no** |" in text
     assert ": ours | 3 | 14 (12 – 20) | 11 | 3 | 100 | 150 |" in text

@@ -66,7 +66,7 @@ def test_the_same_model_gives_the_same_archive(packed, tmp_path):
 def test_export_leaves_out_what_is_no_part_of_a_model(tmp_path):
     folder = write_model(tmp_path / "source")
     (folder / ".DS_Store").write_bytes(b"x")
-    (folder / "job.json").write_text("{}")
+    (folder / "job.json").write_text("{}", encoding="utf-8")
     (folder / "LICENSE.txt").symlink_to("/etc/hostname")
     export_model(folder, tmp_path / "small.zip")
     names = {name.removeprefix("small/") for name in contents(tmp_path / "small.zip")}
@@ -234,7 +234,7 @@ def test_a_card_of_another_model_is_refused(packed, tmp_path):
 def test_what_is_no_archive_is_told(tmp_path):
     refused(tmp_path / "absent.zip", tmp_path / "zoo", "cannot be read: No such file", InputError)
     refused(tmp_path, tmp_path / "zoo", "cannot be read: Is a directory", InputError)
-    (tmp_path / "text.zip").write_text("not a zip file")
+    (tmp_path / "text.zip").write_text("not a zip file", encoding="utf-8")
     refused(tmp_path / "text.zip", tmp_path / "zoo", "is not a whole zip file")
 
 
@@ -294,6 +294,6 @@ def test_a_link_to_nowhere_in_the_zoo_is_in_the_way(packed, tmp_path):
 
 
 def test_a_zoo_that_cannot_be_written_is_told(packed, tmp_path):
-    (tmp_path / "zoo").write_text("a file, not a folder")
+    (tmp_path / "zoo").write_text("a file, not a folder", encoding="utf-8")
     with pytest.raises(OutputError, match="The model cannot be put into"):
         import_model(packed, tmp_path / "zoo")

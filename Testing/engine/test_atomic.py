@@ -14,21 +14,21 @@ from MedSegDLLib.errors import OutputError
 def test_the_file_appears_when_the_block_ends(tmp_path):
     path = tmp_path / "scan.seg.nrrd"
     with written_beside(path) as beside:
-        beside.write_text("whole")
+        beside.write_text("whole", encoding="utf-8")
         assert (beside.parent, beside.suffixes) == (tmp_path, [".seg", ".nrrd"])
         assert not path.exists()
-    assert path.read_text() == "whole"
+    assert path.read_text(encoding="utf-8") == "whole"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
 def test_a_failure_leaves_what_was_there(tmp_path, failure):
     path = tmp_path / "scan.nii.gz"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(failure), written_beside(path) as beside:
-        beside.write_text("half")
+        beside.write_text("half", encoding="utf-8")
         raise failure
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -64,13 +64,13 @@ def test_a_folder_is_not_replaced(tmp_path):
 
 def test_too_long_a_name_is_a_sentence(tmp_path):
     with pytest.raises(OutputError, match="the name is too long"), written_beside(tmp_path / (300 * "a" + ".txt")) as beside:
-        beside.write_text("x")
+        beside.write_text("x", encoding="utf-8")
 
 
 def test_the_file_gets_ordinary_permissions(tmp_path):
     path = tmp_path / "a.txt"
     with written_beside(path) as beside:
-        beside.write_text("x")
+        beside.write_text("x", encoding="utf-8")
     umask = os.umask(0)
     os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o666 & ~umask
@@ -79,7 +79,7 @@ def test_the_file_gets_ordinary_permissions(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no user that may not write his own folder this way")
 def test_protected_files_and_folders_are_refused(tmp_path):
     """In a process without the administrator's rights, which would write anywhere."""
-    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "a.txt").write_text("old", encoding="utf-8")
     (tmp_path / "a.txt").chmod(0o444)
     (tmp_path / "closed").mkdir(mode=0o555)
     tmp_path.chmod(0o777)
@@ -96,8 +96,10 @@ def test_protected_files_and_folders_are_refused(tmp_path):
         "    except OutputError as error: print(error)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, encoding="utf-8", env=environment, check=True
+    )
     first, second = done.stdout.splitlines()
     assert first == "a.txt is write-protected; choose another name or change its permissions."
     assert second.startswith("closed/b.txt cannot be written: writing there is not allowed")
-    assert (tmp_path / "a.txt").read_text() == "old"
+    assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "old"

@@ -83,7 +83,7 @@ def truncated(folder: Path, suffix: str) -> Path:
 
 def text(folder: Path, suffix: str) -> Path:
     path = folder / f"a{suffix}"
-    path.write_text("Dear colleague, please find the scan attached.\n" * 40)
+    path.write_text("Dear colleague, please find the scan attached.\n" * 40, encoding="utf-8")
     return path
 
 
@@ -133,7 +133,7 @@ def sheared(folder: Path) -> Path:
 
 def no_dicom(folder: Path) -> Path:
     (folder / "letters").mkdir()
-    (folder / "letters" / "a.txt").write_text("no image")
+    (folder / "letters" / "a.txt").write_text("no image", encoding="utf-8")
     return folder / "letters"
 
 
@@ -340,8 +340,8 @@ def test_full_disk_in_a_process_of_its_own(bright_zoo: Path, tmp_path: Path):
 
 
 def change_card(folder: Path, **changes: object) -> None:
-    card = json.loads((folder / CARD_FILE).read_text())
-    (folder / CARD_FILE).write_text(json.dumps(card | changes))
+    card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+    (folder / CARD_FILE).write_text(json.dumps(card | changes), encoding="utf-8")
 
 
 def tampered_weights(folder: Path) -> None:
@@ -378,8 +378,8 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights of another network": (other_networks_weights, "another network"),
     "pickled weights": (pickled_weights, "safetensors"),
     "unknown key in the card": (lambda folder: change_card(folder, magic=1), "magic"),
-    "card without a key": (lambda folder: (folder / CARD_FILE).write_text("{}"), "lacks"),
-    "card that is no JSON": (lambda folder: (folder / CARD_FILE).write_text("{"), "JSON"),
+    "card without a key": (lambda folder: (folder / CARD_FILE).write_text("{}", encoding="utf-8"), "lacks"),
+    "card that is no JSON": (lambda folder: (folder / CARD_FILE).write_text("{", encoding="utf-8"), "JSON"),
     "card of another version": (lambda folder: change_card(folder, card_version=99), "card_version"),
     "card of another model": (lambda folder: change_card(folder, id="other"), "other"),
     "no card": (lambda folder: (folder / CARD_FILE).unlink(), "card.json"),
@@ -387,7 +387,7 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "weights for another number of channels": (two_channels, "weight"),
     "labels that disagree": (more_labels, "labels.csv"),
     "no labels": (lambda folder: (folder / LABELS_FILE).unlink(), "labels.csv"),
-    "labels that are no table": (lambda folder: (folder / LABELS_FILE).write_text("hello"), "labels.csv"),
+    "labels that are no table": (lambda folder: (folder / LABELS_FILE).write_text("hello", encoding="utf-8"), "labels.csv"),
 }
 
 

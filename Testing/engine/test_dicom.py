@@ -100,7 +100,7 @@ def test_a_scan_from_head_to_foot_is_turned_so_that_its_axes_are_right_handed(tm
 def test_subfolders_are_searched_and_other_files_left_out(tmp_path):
     saved(tmp_path / "DICOM" / "A", stack([0, 4]))
     saved(tmp_path / "DICOM" / "B", stack([0, 4, 8])[2:])
-    (tmp_path / "README.txt").write_text("a CD")
+    (tmp_path / "README.txt").write_text("a CD", encoding="utf-8")
     (tmp_path / ".DS_Store").touch()
     report = Dataset()
     report.file_meta = FileMetaDataset()
@@ -465,7 +465,7 @@ def test_any_damage_is_a_sentence_or_goes_unnoticed(tmp_path, slices):
 
 
 def test_text_called_dcm(tmp_path):
-    (tmp_path / "a.dcm").write_text("hello\n" * 100)
+    (tmp_path / "a.dcm").write_text("hello\n" * 100, encoding="utf-8")
     with pytest.raises(InputError, match=r"a\.dcm is of no known kind"):
         read_image(tmp_path / "a.dcm")
 

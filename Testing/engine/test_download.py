@@ -386,26 +386,26 @@ def test_a_server_that_speaks_no_http_is_a_sentence(tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with Server(Behaviour()) as server:
         fails(server, tmp_path / "file", "The download cannot be kept in", OutputError)
 
 
 def test_a_link_in_the_place_of_the_part_is_not_followed(tmp_path):
-    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "mine").write_text("mine", encoding="utf-8")
     with Server(Behaviour()) as server:
         name = hashlib.sha256(server.url.encode()).hexdigest()[:16]
         (tmp_path / f"{name}.part").symlink_to(tmp_path / "mine")
-        (tmp_path / f"{name}.json").write_text(json.dumps({"entity_tag": '"one"', "size": len(DATA)}))
+        (tmp_path / f"{name}.json").write_text(json.dumps({"entity_tag": '"one"', "size": len(DATA)}), encoding="utf-8")
         assert get(server, tmp_path).read_bytes() == DATA
-    assert (tmp_path / "mine").read_text() == "mine"
+    assert (tmp_path / "mine").read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.parametrize("state", ["", "[]", '{"size": "many"}', '{"entity_tag": 1}', '{"unknown": 1}'])
 def test_a_spoilt_note_of_the_part_means_begin_anew(tmp_path, state):
     with Server(Behaviour(send=1000), Behaviour(send=0), Behaviour()) as server:
         fails(server, tmp_path, "was cut")
-        next(tmp_path.glob("*.json")).write_text(state)
+        next(tmp_path.glob("*.json")).write_text(state, encoding="utf-8")
         assert get(server, tmp_path).read_bytes() == DATA
     assert server.asked[2] == (None, None)
 

@@ -34,7 +34,7 @@ def test_hand_computed_dice(command_line: CommandLine, pair: tuple[Path, Path], 
     # 32 and 64 voxels, 16 of them common: 2·16 / 96.
     outcome = command_line("evaluate", *pair, "--json", tmp_path / "f.json")
     assert outcome.status == 0 and outcome.err == ""
-    (row,) = json.loads((tmp_path / "f.json").read_text())["labels"]
+    (row,) = json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))["labels"]
     assert row["dice"] == pytest.approx(1 / 3)
     assert row["reference_volume_ml"] == pytest.approx(0.16) and row["prediction_volume_ml"] == pytest.approx(0.32)
     assert "0.333" in outcome.out
@@ -67,7 +67,7 @@ def test_segments_are_matched_by_name_not_by_value(command_line: CommandLine, tm
         write_segmentation(segmentation, path)
     outcome = command_line("evaluate", *paths, "--json", tmp_path / "f.json")
     assert outcome.status == 0, outcome.err
-    rows = {row["name"]: row["dice"] for row in json.loads((tmp_path / "f.json").read_text())["labels"]}
+    rows = {row["name"]: row["dice"] for row in json.loads((tmp_path / "f.json").read_text(encoding="utf-8"))["labels"]}
     assert rows == {"Left": 1.0, "Right": 1.0, "Aorta": 0.0}
 
 

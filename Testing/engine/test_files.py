@@ -576,7 +576,7 @@ def test_what_cannot_be_written(tmp_path, name):
 @ALL_SUFFIXES
 def test_a_full_disk(tmp_path, suffix):
     """A limit on the size of files stands in for it; ITK's NIfTI writer notices neither."""
-    (tmp_path / f"a{suffix}").write_text("old")
+    (tmp_path / f"a{suffix}").write_text("old", encoding="utf-8")
     script = (
         "import pathlib, resource, sys, numpy as np\n"
         "from MedSegDLLib.errors import OutputError\n"
@@ -588,10 +588,10 @@ def test_a_full_disk(tmp_path, suffix):
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", script, str(tmp_path / f"a{suffix}")]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=environment, check=True)
     assert f"a{suffix} cannot be written: the disk is full" in done.stdout
     assert done.stderr == ""
-    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.iterdir()] == ["old"]
 
 
 # Real files

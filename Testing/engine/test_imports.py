@@ -101,7 +101,7 @@ def import_blocked(modules):
     """Import `modules` in a fresh process that lacks the heavy packages and the application's."""
     code = f"import sys; sys.modules.update(dict.fromkeys({sorted(HEAVY | APPLICATION)!r})); import {', '.join(modules)}"
     path = str(ROOT / "MedSegDL")
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path})
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env={"PYTHONPATH": path})
 
 
 def test_light_modules_import_with_numpy_and_simpleitk_only():

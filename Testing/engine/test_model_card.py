@@ -183,7 +183,7 @@ def test_postprocessing_names_labels_of_the_table(step):
 def test_card_belongs_to_its_folder(tmp_path):
     for name in ("heart_mr", "heart_ct"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "card.json").write_text(json.dumps(CARD))
+        (tmp_path / name / "card.json").write_text(json.dumps(CARD), encoding="utf-8")
     assert read_card(tmp_path / "heart_mr") == parsed(CARD)
     with pytest.raises(ModelError, match="is the card of 'heart_mr', but its folder is called 'heart_ct'"):
         read_card(tmp_path / "heart_ct")
@@ -201,7 +201,7 @@ def test_card_belongs_to_its_folder(tmp_path):
     ],
 )
 def test_files_that_are_no_card_are_refused(tmp_path, text, complaint):
-    (tmp_path / "card.json").write_text(text)
+    (tmp_path / "card.json").write_text(text, encoding="utf-8")
     with pytest.raises(ModelError, match=complaint):
         read_card(tmp_path)
 

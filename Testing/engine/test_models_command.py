@@ -157,7 +157,7 @@ def test_download_shows_progress(models, home, served):
 def test_a_download_that_fails_leaves_nothing(models, home, served, fault):
     url, _ = served
     if fault == "no archive":
-        (home / "small.zip").write_text("<html>Please log in</html>")
+        (home / "small.zip").write_text("<html>Please log in</html>", encoding="utf-8")
     if fault == "changed weights":
         data = (home / "small.zip").read_bytes()
         (home / "small.zip").write_bytes(data.replace(WEIGHTS[:256], WEIGHTS[:255] + b"x", 1))
@@ -180,5 +180,5 @@ def test_as_a_process_without_torch(home):
     code = "import sys; sys.modules['torch'] = sys.modules['safetensors'] = None; from MedSegDLLib.__main__ import main; "
     code += "sys.exit(main(['models', 'verify', 'small']))"
     environment = os.environ | {"PYTHONPATH": str(LIBRARY)}
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment)
     assert (result.returncode, result.stdout, result.stderr) == (0, "small: intact\n", "")

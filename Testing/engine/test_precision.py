@@ -50,13 +50,13 @@ def _choose(network, patch=None, model="sha") -> Execution:
 
 def test_the_fastest_with_equal_labels_wins_and_is_remembered(cache):
     assert _choose(Staged({"float32": 0.02})) == SHORT
-    (entry,) = json.loads(cache.read_text()).values()
+    (entry,) = json.loads(cache.read_text(encoding="utf-8")).values()
     assert entry == {"precision": "bfloat16", "channels_last": True}
     again = Staged({"bfloat16": 0.02})
     assert _choose(again) == SHORT
     assert again.seen == []  # not tried again
     assert _choose(again, model="another").precision == "float32"
-    assert len(json.loads(cache.read_text())) == 2
+    assert len(json.loads(cache.read_text(encoding="utf-8"))) == 2
 
 
 def test_what_is_faster_but_wrong_does_not_win(cache):
@@ -71,20 +71,20 @@ def test_a_patch_without_foreground_proves_nothing_and_is_forgotten(cache):
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"x": 1}', '{"x": {"precision": "int4", "channels_last": true}}'])
 def test_a_broken_cache_is_made_again(cache, text):
     cache.parent.mkdir()
-    cache.write_text(text)
+    cache.write_text(text, encoding="utf-8")
     assert _choose(Staged({"float32": 0.02})) == SHORT
-    assert len(json.loads(cache.read_text())) == 1
+    assert len(json.loads(cache.read_text(encoding="utf-8"))) == 1
 
 
 def test_a_broken_entry_of_this_very_trial_is_made_again(cache):
     _choose(Staged({"float32": 0.02}))
-    (key,) = json.loads(cache.read_text())
-    cache.write_text(json.dumps({key: {"precision": "bfloat16"}}))
+    (key,) = json.loads(cache.read_text(encoding="utf-8"))
+    cache.write_text(json.dumps({key: {"precision": "bfloat16"}}), encoding="utf-8")
     assert _choose(Staged({"float32": 0.02})) == SHORT
 
 
 def test_a_cache_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("MEDSEGDL_CACHE", str(tmp_path / "file" / "folder"))
     assert _choose(Staged({"float32": 0.02})) == SHORT
 

@@ -64,7 +64,7 @@ def test_result_lies_on_the_input_grid_with_names(command_line: CommandLine, box
 def test_report_has_the_keys_and_the_hand_computed_volume(command_line: CommandLine, box_file: Path, tmp_path: Path):
     output, report = tmp_path / "out.seg.nrrd", tmp_path / "report.json"
     assert command_line("segment", box_file, "--model", "bright", "--output", output, "--report", report).status == 0
-    written = json.loads(report.read_text())
+    written = json.loads(report.read_text(encoding="utf-8"))
     assert list(written) == [
         "input", "output", "model", "device", "precision", "seconds", "peak_memory_mib", "labels", "versions",
     ]  # fmt: skip
@@ -111,7 +111,7 @@ def test_several_inputs_and_one_that_fails(command_line: CommandLine, box_file: 
     )
     assert outcome.status == 2
     assert files_below(folder) == ["box.seg.nrrd", "second.seg.nrrd"]
-    assert [entry["input"] for entry in json.loads(report.read_text())] == [str(box_file), str(second)]
+    assert [entry["input"] for entry in json.loads(report.read_text(encoding="utf-8"))] == [str(box_file), str(second)]
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["edges_box.png", "edges_second.png"]
     assert outcome.err.splitlines()[-2:] == ["1 of 3 inputs failed:", f"  {missing}"]
     assert "Traceback" not in outcome.err
@@ -128,11 +128,11 @@ def test_all_frames_give_segmentations_a_curve_and_the_ejection_fraction(
     assert outcome.status == 0, outcome.err
     frames = [f"cine_frame{frame:02d}.seg.nrrd" for frame in range(3)]
     assert files_below(folder) == [*frames, "cine_volumes.csv", "cine_volumes.png"]
-    rows = [line.split(",") for line in (folder / "cine_volumes.csv").read_text().splitlines()]
+    rows = [line.split(",") for line in (folder / "cine_volumes.csv").read_text(encoding="utf-8").splitlines()]
     assert rows[0] == ["frame", "time_s", "Bright ml"]
     assert [row[:2] for row in rows[1:]] == [["0", "0.0000"], ["1", "0.2500"], ["2", "0.5000"]]
     assert [float(row[2]) for row in rows[1:]] == pytest.approx([9.6, 4.8, 7.2])
-    curve = json.loads(report.read_text())["cine"]["curves"][0]
+    curve = json.loads(report.read_text(encoding="utf-8"))["cine"]["curves"][0]
     assert curve["ejection_fraction_percent"] == pytest.approx(50)
     assert "stroke volume 4.8 ml, ejection fraction 50 %" in outcome.out
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["edges_frame00.png", "edges_frame01.png"]

@@ -75,7 +75,7 @@ def test_search_path_has_the_bundled_the_users_and_the_listed_zoos(zoos, monkeyp
 def test_models_are_listed_in_order_and_found_by_id(zoos):
     folders = [write_model(place, model_id) for place, model_id in zip(zoos, ("one", "two", "three"), strict=True)]
     (zoos[0] / "not_a_model").mkdir()
-    (zoos[0] / "card.schema.json").write_text("{}")
+    (zoos[0] / "card.schema.json").write_text("{}", encoding="utf-8")
     assert [(model.folder, model.card.id) for model in list_models()] == list(
         zip(folders, ("one", "two", "three"), strict=True)
     )

@@ -16,7 +16,7 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md"]
 
 
 def text_of(document: str) -> str:
-    return (ROOT / document).read_text()
+    return (ROOT / document).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

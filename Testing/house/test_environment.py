@@ -43,19 +43,19 @@ def set_age(folder: Path, names: list[str], seconds: float) -> None:
 
 def stand_in(clone: Path, name: str = "python3", fails: str = "nothing") -> Path:
     path = clone.parent / name
-    path.write_text(STAND_IN.format(log=clone.parent / "asked", fails=fails))
+    path.write_text(STAND_IN.format(log=clone.parent / "asked", fails=fails), encoding="utf-8")
     path.chmod(0o755)
     return path
 
 
 def make(clone: Path, *pythons: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([clone / ".ci" / "environment", ".venv", *pythons], capture_output=True, text=True)
+    return subprocess.run([clone / ".ci" / "environment", ".venv", *pythons], capture_output=True, encoding="utf-8")
 
 
 def asked(clone: Path) -> list[str]:
     """What the stand-ins were asked since the last look."""
     log = clone.parent / "asked"
-    lines = log.read_text().splitlines() if log.exists() else []
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
     return lines
 
@@ -104,7 +104,7 @@ def test_a_renewal_that_is_cut_off_starts_over(clone):
     make(clone, stand_in(clone))
     set_age(clone, ["pyproject.toml"], seconds=-60)
     inside = clone / ".venv" / "bin" / "python"
-    inside.write_text(inside.read_text().replace('echo "$*" >>', 'kill -KILL $PPID; echo "$*" >>'))
+    inside.write_text(inside.read_text(encoding="utf-8").replace('echo "$*" >>', 'kill -KILL $PPID; echo "$*" >>'))
     assert make(clone).returncode == -9
     asked(clone)
     assert make(clone, stand_in(clone)).returncode == 0

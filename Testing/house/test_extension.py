@@ -22,7 +22,7 @@ set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.10/qt-scripted-module
 def test_build_and_package_hold_the_zoo_beside_the_modules(tmp_path):
     slicer = tmp_path / "slicer"
     slicer.mkdir()
-    (slicer / "SlicerConfig.cmake").write_text(SLICER_CONFIG)
+    (slicer / "SlicerConfig.cmake").write_text(SLICER_CONFIG, encoding="utf-8")
     (slicer / "empty.cmake").touch()
     build, package = tmp_path / "build", tmp_path / "package"
     run("-S", ROOT, "-B", build, f"-DSlicer_DIR={slicer}")
@@ -33,4 +33,4 @@ def test_build_and_package_hold_the_zoo_beside_the_modules(tmp_path):
 
 
 def run(*arguments: str | Path) -> None:
-    subprocess.run(["cmake", *arguments], check=True, capture_output=True, text=True)
+    subprocess.run(["cmake", *arguments], check=True, capture_output=True, encoding="utf-8")

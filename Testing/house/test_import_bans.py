@@ -34,7 +34,7 @@ def lint(folder: Path, source: str) -> str:
     command = [sys.executable, "-m", "ruff", "check", "--select", "TID", "--output-format", "concise"]
     name = folder / "commands" / "offending.py"
     return subprocess.run(
-        [*command, "--stdin-filename", name, "-"], input=source, capture_output=True, text=True, cwd=ROOT
+        [*command, "--stdin-filename", name, "-"], input=source, capture_output=True, encoding="utf-8", cwd=ROOT
     ).stdout
 
 
@@ -62,7 +62,7 @@ def test_what_a_package_is_built_on_is_not_banned(folder):
 def import_without(modules: list[str], blocked: list[str]) -> subprocess.CompletedProcess:
     """Import `modules` in a new process in which the `blocked` ones cannot be found."""
     lines = ["import sys", f"sys.modules.update(dict.fromkeys({blocked!r}))", *(f"import {module}" for module in modules)]
-    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, encoding="utf-8")
 
 
 def test_training_modules_for_slicer_import_with_numpy_and_simpleitk_alone():

@@ -46,7 +46,7 @@ def required_by_make() -> set[str]:
 
 def pins() -> dict[str, Requirement]:
     """Lines of constraints.txt that hold for this Python, by name."""
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     found = [Requirement(line) for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(one.name): one for one in found if one.marker is None or one.marker.evaluate()}
 
@@ -55,7 +55,7 @@ def imported_packages(folder: Path) -> set[str]:
     """Top-level names that the files below `folder` import, other than the standard library and this project."""
     names = set()
     for file in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -65,7 +65,10 @@ def imported_packages(folder: Path) -> set[str]:
 
 def test_there_is_one_version():
     assert metadata.version("medsegdl") == MedSegDLLib.__version__
-    assert re.search(r"^## \[?([\d.]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == MedSegDLLib.__version__
+    assert (
+        re.search(r"^## \[?([\d.]+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[1]
+        == MedSegDLLib.__version__
+    )
 
 
 @pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: folder.name)
@@ -113,11 +116,11 @@ def test_an_installed_wheel_finds_its_zoo(wheel, tmp_path):
     pip("--python", python, "install", "--no-deps", "--no-index", wheel)
     # Its dependencies are those of this environment; a .pth file is not followed from there, so MedSegDL itself is the wheel's.
     site_packages = next((tmp_path / "env" / "lib").glob("python*/site-packages"))
-    (site_packages / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]))
+    (site_packages / "dependencies.pth").write_text(str(Path(pytest.__file__).parents[1]), encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "MEDSEGDL_MODELS")}
     environment |= {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
     result = subprocess.run(
-        [python.with_name("medsegdl"), "models", "list"], env=environment, cwd=tmp_path, capture_output=True, text=True
+        [python.with_name("medsegdl"), "models", "list"], env=environment, cwd=tmp_path, capture_output=True, encoding="utf-8"
     )
     assert result.returncode == 0, result.stderr
     for card in (ROOT / "models_zoo").glob("*/card.json"):
@@ -126,7 +129,7 @@ def test_an_installed_wheel_finds_its_zoo(wheel, tmp_path):
         [python, "-c", "from MedSegDLLib.zoo import bundled_zoo; print(bundled_zoo())"],
         cwd=tmp_path,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert found.stdout.strip() == str(tmp_path / "env" / "share" / "medsegdl" / "models_zoo"), found.stderr
 

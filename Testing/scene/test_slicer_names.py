@@ -22,7 +22,7 @@ def _attributesOf(*path: str) -> set[str]:
     """Names read from slicer (or slicer.util) anywhere in the package."""
     found = set()
     for file in PACKAGE.glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and ast.unparse(node.value) == ".".join(path):
                 found.add(node.attr)
     return found

@@ -77,5 +77,5 @@ def job_file(tmp_path, case_folder):
         "validate_every": 2,
     }
     path = tmp_path / "job.json"
-    path.write_text(json.dumps(job))
+    path.write_text(json.dumps(job), encoding="utf-8")
     return path

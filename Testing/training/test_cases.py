@@ -10,7 +10,7 @@ from MedSegDLTrainLib.cases import Case, read_cases, write_cases
 
 def test_round_trip_and_nnunets_dataset_json(case_folder):
     assert [case.name for case in read_cases(case_folder)] == ["a", "b", "c"]
-    dataset = json.loads((case_folder / "dataset.json").read_text())
+    dataset = json.loads((case_folder / "dataset.json").read_text(encoding="utf-8"))
     assert dataset == {
         "channel_names": {"0": "MR"},
         "labels": {"background": 0, "square": 1, "ignore": 255},
@@ -30,6 +30,6 @@ def test_missing_files_and_unknown_splits_are_sentences(case_folder):
     with pytest.raises(InputError, match=r"b\.nii\.gz of case b is missing"):
         read_cases(case_folder)
     document = {"cases": [{"name": "a", "patient": "A", "split": "maybe"}]}
-    (case_folder / "cases.json").write_text(json.dumps(document))
+    (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(InputError, match="split is 'maybe', but must be one of 'train', 'test'"):
         read_cases(case_folder)

@@ -19,10 +19,10 @@ from MedSegDLTrainLib.train import train
 @pytest.fixture
 def trained(job_file, tmp_path):
     """A run long enough to find squares, and a model folder with a card that waits for its weights."""
-    document = json.loads(job_file.read_text())
+    document = json.loads(job_file.read_text(encoding="utf-8"))
     document["optimisation"]["steps"] = 100
     document["validate_every"] = 100
-    job_file.write_text(json.dumps(document))
+    job_file.write_text(json.dumps(document), encoding="utf-8")
     state = train(job_file, tmp_path / "run")
     folder = tmp_path / "zoo" / "squares"
     folder.mkdir(parents=True)
@@ -45,7 +45,7 @@ def trained(job_file, tmp_path):
         "citation": "",
         "weights_sha256": "0" * 64,
     }
-    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     write_label_table(LabelTable((Label(1, "square", (255, 0, 0)),)), folder / "labels.csv")
     return state, tmp_path / "run", folder
 
@@ -53,7 +53,7 @@ def trained(job_file, tmp_path):
 def test_the_averaged_weights_are_exported_in_half_precision(trained):
     state, run, folder = trained
     digest = export_weights(run, folder)
-    assert json.loads((folder / "card.json").read_text())["weights_sha256"] == digest
+    assert json.loads((folder / "card.json").read_text(encoding="utf-8"))["weights_sha256"] == digest
     verify_model(folder)
     loaded = load_model(folder).network.state_dict()
     for name, tensor in state.average.state_dict().items():
@@ -84,9 +84,9 @@ def test_quality_rows_by_hand():
 
 def test_a_card_of_another_network_is_refused(trained):
     _, run, folder = trained
-    card = json.loads((folder / "card.json").read_text())
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     card["network"]["numbers"]["features_per_stage"] = [4, 8]
-    (folder / "card.json").write_text(json.dumps(card))
+    (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     with pytest.raises(ModelError, match="another network or preparation than the job"):
         export_weights(run, folder)
     assert not (folder / "weights.safetensors").exists()

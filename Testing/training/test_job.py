@@ -18,9 +18,9 @@ def test_round_trip(job_file, tmp_path):
 
 
 def test_unknown_keys_are_refused(job_file):
-    document = json.loads(job_file.read_text())
+    document = json.loads(job_file.read_text(encoding="utf-8"))
     document["sampling"]["patchsize"] = 3
-    job_file.write_text(json.dumps(document))
+    job_file.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(InputError, match="sampling has unknown keys: patchsize"):
         read_job(job_file)
 

@@ -20,9 +20,9 @@ PACKAGES = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("Me
 
 
 def _change(job_file, **optimisation):
-    document = json.loads(job_file.read_text())
+    document = json.loads(job_file.read_text(encoding="utf-8"))
     document["optimisation"] |= optimisation
-    job_file.write_text(json.dumps(document))
+    job_file.write_text(json.dumps(document), encoding="utf-8")
 
 
 def _tensors(state):
@@ -105,9 +105,9 @@ def test_unknown_names_are_sentences(job_file, tmp_path):
 
 @pytest.mark.parametrize(("field", "what"), [("loss", "loss"), ("schedule", "schedule")])
 def test_every_name_of_a_job_is_checked_before_anything_starts(job_file, tmp_path, field, what):
-    document = json.loads(job_file.read_text())
+    document = json.loads(job_file.read_text(encoding="utf-8"))
     (document if field in document else document["optimisation"])[field] = "guess"
-    job_file.write_text(json.dumps(document))
+    job_file.write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(InputError, match=f"no {what} 'guess'; known are"):
         train(job_file, tmp_path / "run")
     assert not (tmp_path / "run").exists()
