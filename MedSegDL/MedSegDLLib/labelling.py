@@ -45,7 +45,7 @@ class Head:
         logits = None if self.weight is None else voxels.new_empty(count, self.classes)
         for piece, out in zip(voxels.split(count), labels.split(count), strict=True):
             found = self._logits(piece, logits)
-            out.copy_(found.argmax(dim=1) if self.cutoff is None else found[:, 0] > self.cutoff)
+            out.copy_(found.max(dim=1).indices if self.cutoff is None else found[:, 0] > self.cutoff)  # faster than argmax
         return labels.reshape(features.shape[1:]).cpu().numpy().astype(self.label_type)
 
     def _logits(self, voxels: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:

@@ -31,7 +31,10 @@ class Region:
             raise InputError(
                 f"A region is six whole numbers i0,j0,k0,i1,j1,k1 (first voxel, voxel after the last), not '{text}'."
             )
-        return cls(tuple(numbers[:3]), tuple(end - start for start, end in zip(numbers[:3], numbers[3:], strict=True)))
+        size = tuple(end - start for start, end in zip(numbers[:3], numbers[3:], strict=True))
+        if min(size) < 1:
+            raise InputError(f"The region '{text}' is empty: i1, j1, k1 must be larger than i0, j0, k0.")
+        return cls(tuple(numbers[:3]), size)
 
     @classmethod
     def from_bounds_lps(cls, geometry: Geometry, bounds: tuple[float, float, float, float, float, float]) -> Region:

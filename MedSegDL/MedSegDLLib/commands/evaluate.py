@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only-labelled-slices",
         action="store_true",
-        help="leave out slices in which the reference has no label: they are unlabelled, not empty",
+        help="leave out slices in which the reference has none of the labels compared: they are unlabelled, not empty",
     )
     parser.add_argument("--json", metavar="FILE", type=Path, help="also write every number as JSON")
 
