@@ -56,7 +56,7 @@ def save_weights(network: torch.nn.Module, path: Path, dtype: torch.dtype = torc
     if broken := [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]:
         raise ModelError(f"The weights {_listed(broken)} are not finite numbers as {dtype}: they cannot be kept like that.")
     with written_beside(path) as beside:
-        safetensors.torch.save_file(tensors, beside)
+        beside.write_bytes(safetensors.torch.save(tensors))  # save_file would leave a file that only its owner may read
 
 
 def _stored(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

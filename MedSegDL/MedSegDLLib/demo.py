@@ -42,14 +42,14 @@ def main(folder: Path = FOLDER, model: str = MODEL, frames: int = FRAMES) -> int
 
 def _table(phantom: CinePhantom, report: dict) -> list[str]:
     curve = report["cine"]["curves"][0]
-    lines = [f"{'label':<16}{'frame':>6}{'voxels':>9}{'ml':>8}{'phantom ml':>12}{'Dice':>7}"]
+    lines = [f"{'label':<24}{'frame':>6}{'voxels':>9}{'ml':>8}{'phantom ml':>12}{'Dice':>7}"]
     truths = []
     for frame, (output, truth) in enumerate(zip(report["cine"]["outputs"], phantom.labelmaps, strict=True)):
         found, true = read_labelmap(Path(output)).array == LEFT_VENTRICLE, truth.array == LEFT_VENTRICLE
         both = overlap(true, found)
         truths.append(both.reference * truth.geometry.voxel_volume_ml)
         lines.append(
-            f"{curve['label']:<16}{frame:>6}{both.prediction:>9}{curve['volumes_ml'][frame]:>8.1f}{truths[-1]:>12.1f}"
+            f"{curve['label']:<24}{frame:>6}{both.prediction:>9}{curve['volumes_ml'][frame]:>8.1f}{truths[-1]:>12.1f}"
             f"{both.dice:>7.3f}"
         )
     fraction = curve["ejection_fraction_percent"]

@@ -16,7 +16,7 @@ from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.itk_files import image_from, read_metaimage, read_nrrd, write_with_itk
 from MedSegDLLib.nifti import read_nifti
 from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX, read_segmentation
-from MedSegDLLib.stored_image import SeriesDescription, StoredImage
+from MedSegDLLib.stored_image import SeriesDescription, StoredImage, check_present
 
 _READERS = {
     ".nii.gz": read_nifti,
@@ -173,12 +173,9 @@ def _stored(path: Path, series: str | None) -> StoredImage:
 
 
 def _read(path: Path, series: str | None) -> StoredImage:
-    if not path.exists():
-        raise InputError(f"{path} does not exist: check the name.")
+    check_present(path)
     if path.is_dir():
         return read_dicom(path, series)
-    if path.stat().st_size == 0:
-        raise InputError(f"{path} is empty: get a complete copy of it.")
     if suffix := suffix_of(path, IMAGE_SUFFIXES):
         return _READERS[suffix](path)
     if is_dicom(path):

@@ -21,6 +21,7 @@ from MedSegDLLib.image import LabelMap
 from MedSegDLLib.itk_files import NRRD, array_and_geometry, image_from, read_with_itk, write_with_itk
 from MedSegDLLib.labels import Label, LabelTable, terminology_from_text, terminology_to_text
 from MedSegDLLib.segmentation import Segmentation
+from MedSegDLLib.stored_image import check_present
 
 SEGMENTATION_SUFFIX = ".seg.nrrd"
 # Texts of Slicer's header fields.
@@ -63,9 +64,10 @@ def read_segmentation(path: Path) -> Segmentation:
 
     Segments keep their label values if these differ, else (Slicer numbers every layer anew) they are 1, 2, 3… in the
     file's order; values without a segment become 0; equal names get a number. What Slicer cropped when it saved lies on
-    the whole grid again. Raises InputError for a file that names
-    no segments, fractional segments, and segments that overlap, which one label map cannot hold.
+    the whole grid again. Raises InputError for a file that is missing, damaged or names no segments, for fractional
+    segments, and for segments that overlap, which one label map cannot hold.
     """
+    check_present(path)
     image, header = read_with_itk(path, NRRD)
     array, geometry = array_and_geometry(image, path)
     if "Segmentation_ContainedRepresentationNames" not in header and "Segment0_ID" not in header:

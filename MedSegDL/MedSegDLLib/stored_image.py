@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from MedSegDLLib.errors import InputError
 from MedSegDLLib.geometry import Geometry
 
 
@@ -42,3 +44,11 @@ class StoredImage:
     @property
     def channels(self) -> int:
         return self.array.shape[1]
+
+
+def check_present(path: Path) -> None:
+    """Raise InputError if there is nothing at `path`, or an empty file."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the name.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise InputError(f"{path} is empty: get a complete copy of it.")

@@ -254,3 +254,12 @@ def test_segment_ids_are_safe_and_different():
     names = ["left ventricle", "left/ventricle", "Aorta", "心臓"]
     labels = [Label(value, name, (0, 0, 0)) for value, name in enumerate(names, start=1)]
     assert segment_ids(labels) == ["left_ventricle", "left_ventricle_2", "Aorta", "segment"]
+
+
+def test_a_missing_and_an_empty_file_are_told_as_such(tmp_path):
+    path = tmp_path / "x.seg.nrrd"
+    with pytest.raises(InputError, match="does not exist"):
+        read_segmentation(path)
+    path.touch()
+    with pytest.raises(InputError, match="is empty"):
+        read_segmentation(path)

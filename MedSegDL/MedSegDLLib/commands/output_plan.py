@@ -61,8 +61,9 @@ def plan_outputs(
         OutputPlan(source, base, suffix, picture)
         for source, base, picture in zip(inputs, bases, _overlay_bases(bases, overlay), strict=True)
     ]
+    made_for_results = {base.parent.resolve() for base in bases}
     for path in (overlay, report):
-        if path is not None and not path.parent.is_dir():
+        if path is not None and not path.parent.is_dir() and path.parent.resolve() not in made_for_results:
             raise OutputError(f"{path} cannot be written: there is no folder {path.parent}; make it or choose another.")
         if path is not None and path.is_dir():
             raise OutputError(f"{path} is a folder; give the name of a file.")
