@@ -86,8 +86,11 @@ class Geometry:
         """Fractional voxel indices (i, j, k) of LPS mm points of shape (..., 3)."""
         return (np.asarray(point_lps, float) - self.origin) @ np.linalg.inv(self.axes).T / self.spacing
 
-    def same_grid(self, other: Geometry, tolerance: float = 0.01) -> bool:
-        """Whether both grids have one size and no corner is further apart than `tolerance` of the smallest voxel edge."""
+    def same_grid(self, other: Geometry, tolerance: float = 0.05) -> bool:
+        """Whether both grids have one size and no corner is further apart than `tolerance` of the smallest voxel edge.
+
+        Programs that save an image and its labels round their headers differently: a few hundredths of a voxel are common.
+        """
         if self.size != other.size:
             return False
         corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.size])).reshape(3, -1).T

@@ -55,16 +55,16 @@ def test_physical_to_index_undoes_index_to_physical(grid):
     assert np.allclose(grid.physical_to_index(grid.index_to_physical(index)), index, atol=1e-9)
 
 
-@pytest.mark.parametrize(("shift", "same"), [(0.0, True), (0.019, True), (0.021, False)])
-def test_same_grid_allows_a_hundredth_of_the_smallest_edge(shift, same):
+@pytest.mark.parametrize(("shift", "same"), [(0.0, True), (0.099, True), (0.101, False)])
+def test_same_grid_allows_a_twentieth_of_the_smallest_edge(shift, same):
     moved = Geometry(TURNED.size, TURNED.spacing, (100 + shift, -50, 7), TURNED.direction)
     assert TURNED.same_grid(moved) is same
 
 
 def test_same_grid_looks_at_the_far_corner():
-    stretched = Geometry(TURNED.size, (2, 5, 10.1), TURNED.origin, TURNED.direction)
+    stretched = Geometry(TURNED.size, (2, 5, 10.2), TURNED.origin, TURNED.direction)
     assert not TURNED.same_grid(stretched)
-    assert TURNED.same_grid(stretched, tolerance=0.06)
+    assert TURNED.same_grid(stretched, tolerance=0.11)
 
 
 def test_same_grid_needs_the_same_size():
