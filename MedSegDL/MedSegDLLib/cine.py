@@ -6,6 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
 from MedSegDLLib.atomic import written_beside
+
+_CAPTION_CHARACTERS = 95  # what fits under the curve in one line
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ def figure_of(curves: Sequence[VolumeCurve], title: str, notes: Sequence[str] = 
     axes.set_ylabel("Volume (ml)")
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    figure.supxlabel("\n".join(summary_of(curve) for curve in curves), fontsize=8.5, parse_math=False)
+    summaries = "\n".join(fill(summary_of(curve), _CAPTION_CHARACTERS) for curve in curves)
+    figure.supxlabel(summaries, fontsize=8.5, parse_math=False)
     return figure
 
 
