@@ -6,17 +6,20 @@ Interpolating features linearly and then applying the classifier equals interpol
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import max_pool2d
 
 from MedSegDLLib.stitching import Block
 from MedSegDLLib.target_grid import TargetGrid
 
-# Logits that are computed at a time: what stays in a processor's cache (fewer cost more in waiting for all cores to finish
-# each piece), or what keeps a GPU busy.
-_LOGITS_ON_HOST, _LOGITS_ON_DEVICE = 2**21, 2**25
+# Voxels whose logits are computed by one matrix product, and logits that are computed at a time: what stays in a
+# processor's cache (fewer cost more in waiting for all cores to finish each piece), or what keeps a GPU busy.
+_RUN = 512
+_LOGITS_ON_HOST, _LOGITS_ON_DEVICE = 2**20, 2**25
 
 
 @dataclass(frozen=True)
@@ -38,21 +41,55 @@ class Head:
 
     def labels_of(self, features: torch.Tensor) -> np.ndarray:
         """Labels (…) of features (F, …), in any memory order."""
-        voxels = features.movedim(0, -1).reshape(-1, len(features))
-        labels = torch.empty(len(voxels), dtype=torch.int32, device=voxels.device)
-        budget = _LOGITS_ON_HOST if voxels.device.type == "cpu" else _LOGITS_ON_DEVICE
-        count = min(max(budget // self.classes, 1), len(voxels))
-        logits = None if self.weight is None else voxels.new_empty(count, self.classes)
-        for piece, out in zip(voxels.split(count), labels.split(count), strict=True):
-            found = self._logits(piece, logits)
-            out.copy_(found.max(dim=1).indices if self.cutoff is None else found[:, 0] > self.cutoff)  # faster than argmax
+        voxels = _columns(features)
+        labels = torch.empty(voxels.shape[1], dtype=torch.int32, device=voxels.device)
+        room = voxels.new_empty(min(self._step(voxels.device), len(labels)) * self.classes)
+        for start, end in self._pieces(voxels):
+            columns = voxels[:, start:end].unflatten(1, (-1, min(_RUN, end - start))).transpose(0, 1)
+            logits = self._logits(columns, room)
+            chosen = _largest(logits) if self.cutoff is None else logits[:, 0] > self.cutoff
+            labels[start:end] = chosen.flatten()
         return labels.reshape(features.shape[1:]).cpu().numpy().astype(self.label_type)
 
-    def _logits(self, voxels: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
+    def _step(self, device: torch.device) -> int:
+        """Voxels to classify at a time, in whole runs."""
+        budget = _LOGITS_ON_HOST if device.type == "cpu" else _LOGITS_ON_DEVICE
+        return max(budget // (self.classes * _RUN), 1) * _RUN
+
+    def _pieces(self, voxels: torch.Tensor) -> Iterator[tuple[int, int]]:
+        """First and last + 1 of the voxels (F, voxels) of each step, then of what is left of the last run."""
+        count, step = voxels.shape[1], self._step(voxels.device)
+        whole = count - count % _RUN
+        yield from ((start, min(start + step, whole)) for start in range(0, whole, step))
+        if whole < count:
+            yield whole, count
+
+    def _logits(self, columns: torch.Tensor, room: torch.Tensor) -> torch.Tensor:
+        """(runs, F, voxels) to (runs, K, voxels), in `room` where they must be computed: fresh memory costs more than that."""
         if self.weight is None:
-            return voxels
-        weight, bias = self.weight.to(voxels.device), self.bias.to(voxels.device)
-        return torch.addmm(bias, voxels, weight.T, out=out[: len(voxels)])
+            return columns
+        runs, _, length = columns.shape
+        weight, bias = self.weight.to(columns.device), self.bias.to(columns.device)
+        out = room[: runs * self.classes * length].view(runs, self.classes, length)
+        return torch.baddbmm(bias[:, None], weight.expand(runs, -1, -1), columns, out=out)
+
+
+def _columns(features: torch.Tensor) -> torch.Tensor:
+    """(F, …) as (F, voxels), without a copy where the memory order allows it."""
+    last = features.movedim(0, -1)
+    return last.flatten(0, -2).T if last.is_contiguous() else features.flatten(1)
+
+
+def _largest(logits: torch.Tensor) -> torch.Tensor:
+    """Arg max over K of (runs, K, voxels); the first of equals.
+
+    On a CPU as max pooling over a column of K pixels with the voxels as channels, which torch computes for many voxels at a
+    time: eight times as fast as its arg max, which goes from one number to the next.
+    """
+    if logits.device.type != "cpu":
+        return logits.argmax(dim=1)
+    pixels = logits.contiguous().unsqueeze(2).permute(0, 3, 1, 2)  # (runs, voxels, K, 1) in channels_last order
+    return max_pool2d(pixels, (logits.shape[1], 1), return_indices=True)[1]
 
 
 class VoxelLabeller:
