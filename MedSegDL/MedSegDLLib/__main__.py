@@ -21,6 +21,7 @@ SUBCOMMANDS = {
     "info": ("MedSegDLLib.commands.info", "say what an image file or DICOM folder holds"),
     "evaluate": ("MedSegDLLib.commands.evaluate", "compare a segmentation with a reference"),
     "models": ("MedSegDLLib.commands.models", "list, show, verify, import, export and download models"),
+    "cases": ("MedSegDLTrainLib.commands.cases", "add, list, check and remove the cases of a case folder"),
     "train": ("MedSegDLTrainLib.commands.train", "train a network as a job file says"),
 }
 

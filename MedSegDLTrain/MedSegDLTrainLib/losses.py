@@ -13,11 +13,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from MedSegDLTrainLib.cases import IGNORE
+from MedSegDLTrainLib.sparse_softmax import SoftmaxSums
 
 
 @dataclass(frozen=True)
 class LossSums:
-    """Sums over all voxels that count: cross-entropy, their number, and per foreground class three sums for overlaps."""
+    """Sums over all voxels that count: cross-entropy, their number, and per class three sums for overlaps.
+
+    The classes are those of the softmax, background first; with one logit there is only the foreground.
+    """
 
     cross_entropy: Tensor
     voxels: Tensor
@@ -29,23 +33,27 @@ class LossSums:
 def loss_sums(logits: Tensor, labels: Tensor) -> LossSums:
     """Sums of logits (N, C, …) and integer labels (N, …); one channel means one foreground class with a sigmoid."""
     counted = labels != IGNORE
-    if logits.shape[1] == 1:
-        target = torch.where(counted, labels, 0).to(logits.dtype)[:, None]
-        entropy = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")[:, 0]
-        probabilities, targets = logits.sigmoid(), target
-    else:
-        entropy = functional.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORE)
-        one_hot = functional.one_hot(torch.where(counted, labels, 0), logits.shape[1]).movedim(-1, 1)
-        probabilities, targets = logits.softmax(dim=1)[:, 1:], one_hot[:, 1:].to(logits.dtype)
-    mask = counted.to(logits.dtype)
-    axes = [axis for axis in range(logits.dim()) if axis != 1]
+    sums = _sigmoid_sums if logits.shape[1] == 1 else _softmax_sums
+    return sums(logits.flatten(2), torch.where(counted, labels, 0).flatten(1), counted.flatten(1))
+
+
+def _sigmoid_sums(logits: Tensor, labels: Tensor, counted: Tensor) -> LossSums:
+    logits = logits[:, 0]
+    mask, targets = counted.to(logits.dtype), labels.to(logits.dtype)
+    probabilities = logits.sigmoid() * mask
     return LossSums(
-        cross_entropy=(entropy * mask).sum(),
+        cross_entropy=functional.binary_cross_entropy_with_logits(logits, targets, mask, reduction="sum"),
         voxels=mask.sum(),
-        intersection=(probabilities * targets * mask[:, None]).sum(axes),
-        prediction=(probabilities * mask[:, None]).sum(axes),
-        reference=(targets * mask[:, None]).sum(axes),
+        intersection=(probabilities * targets).sum()[None],
+        prediction=probabilities.sum()[None],
+        reference=(targets * mask).sum()[None],
     )
+
+
+def _softmax_sums(logits: Tensor, labels: Tensor, counted: Tensor) -> LossSums:
+    entropy, intersection, prediction = SoftmaxSums.apply(logits, labels, counted)
+    reference = torch.bincount(labels[counted], minlength=logits.shape[1]).to(entropy.dtype)
+    return LossSums(entropy, counted.sum().to(entropy.dtype), intersection, prediction, reference)
 
 
 def cross_entropy(sums: LossSums) -> Tensor:
@@ -55,8 +63,9 @@ def cross_entropy(sums: LossSums) -> Tensor:
 
 def dice(sums: LossSums) -> Tensor:
     """1 − soft Dice over the whole batch, mean over foreground classes; eps 1e-5 makes an absent class score 1."""
-    overlap = (2 * sums.intersection + 1e-5) / (sums.prediction + sums.reference + 1e-5)
-    return 1 - overlap.mean()
+    overlap = _overlap(sums)
+    foreground = overlap[1:] if len(overlap) > 1 else overlap
+    return 1 - foreground.mean()
 
 
 def dice_and_cross_entropy(sums: LossSums) -> Tensor:
@@ -64,4 +73,19 @@ def dice_and_cross_entropy(sums: LossSums) -> Tensor:
     return dice(sums) + cross_entropy(sums)
 
 
-LOSSES = {"cross_entropy": cross_entropy, "dice": dice, "dice_and_cross_entropy": dice_and_cross_entropy}
+def dice_of_all_classes_and_cross_entropy(sums: LossSums) -> Tensor:
+    """The sum with the background as one of the classes (Schnider §2.3, Eq. 1)."""
+    return 1 - _overlap(sums).mean() + cross_entropy(sums)
+
+
+def _overlap(sums: LossSums) -> Tensor:
+    """Soft Dice of each class."""
+    return (2 * sums.intersection + 1e-5) / (sums.prediction + sums.reference + 1e-5)
+
+
+LOSSES = {
+    "cross_entropy": cross_entropy,
+    "dice": dice,
+    "dice_and_cross_entropy": dice_and_cross_entropy,
+    "dice_of_all_classes_and_cross_entropy": dice_of_all_classes_and_cross_entropy,
+}

@@ -57,9 +57,9 @@ def _training_and_validation_slices(job: TrainingJob, base: Path) -> tuple[list[
     folder = (base / job.cases).resolve()
     training, validation = [], []
     for case in read_cases(folder):
-        if case.split == "train":
-            part = validation if case.patient in job.validation_patients else training
-            part.extend(slices_of(folder, case, job.preprocessing.normalisation))
+        if case.split != "test":
+            left_out = case.split == "validation" or case.patient in job.validation_patients
+            (validation if left_out else training).extend(slices_of(folder, case, job.preprocessing.normalisation))
     if not any(item.has_foreground for item in training):
         raise InputError(f"{folder} holds no training case with a label: add some first.")
     return training, validation

@@ -31,5 +31,5 @@ def test_missing_files_and_unknown_splits_are_sentences(case_folder):
         read_cases(case_folder)
     document = {"cases": [{"name": "a", "patient": "A", "split": "maybe"}]}
     (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(InputError, match="split is 'maybe', but must be one of 'train', 'test'"):
+    with pytest.raises(InputError, match="split is 'maybe', but must be one of 'train', 'validation', 'test'"):
         read_cases(case_folder)

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from MedSegDLTrainLib.cases import IGNORE
-from MedSegDLTrainLib.losses import LOSSES, LossSums, cross_entropy, dice, dice_and_cross_entropy, loss_sums
+from MedSegDLTrainLib.losses import (
+    LOSSES,
+    LossSums,
+    cross_entropy,
+    dice,
+    dice_and_cross_entropy,
+    dice_of_all_classes_and_cross_entropy,
+    loss_sums,
+)
 
 
 def _logit(probability: float) -> float:
@@ -36,8 +44,24 @@ def test_ignored_voxels_take_no_part():
 
 def test_softmax_of_two_classes_is_the_sigmoid():
     two = torch.cat([torch.zeros_like(LOGITS), LOGITS], dim=1)
-    for loss in LOSSES.values():
+    for loss in (cross_entropy, dice, dice_and_cross_entropy):
         torch.testing.assert_close(loss(loss_sums(two, LABELS)), loss(loss_sums(LOGITS, LABELS)))
+
+
+def test_the_background_is_a_class_among_all_by_hand():
+    """Foreground: 2 · 1.2 / (1.8 + 2). Background, probabilities .2 .6 .9 .5: 2 · 1.4 / (2.2 + 2)."""
+    sums = loss_sums(torch.cat([torch.zeros_like(LOGITS), LOGITS], dim=1), LABELS)
+    overlap = (2.4 / 3.8 + 2.8 / 4.2) / 2
+    assert dice_of_all_classes_and_cross_entropy(sums).item() == pytest.approx(
+        1 - overlap + cross_entropy(sums).item(), rel=1e-4
+    )
+
+
+def test_a_class_absent_from_patch_and_prediction_scores_one():
+    logits = torch.tensor([0.0, 0.0, -200.0]).reshape(1, 3, 1, 1).expand(1, 3, 4, 4)
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    # Background .5 everywhere: 2 · 8 / (8 + 16). First class: 0 of 8. Second: neither there nor predicted.
+    assert dice(loss_sums(logits, labels)).item() == pytest.approx(1 - (0 + 1) / 2, abs=1e-4)
 
 
 @pytest.mark.parametrize("key", LOSSES)

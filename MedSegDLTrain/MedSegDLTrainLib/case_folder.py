@@ -1,0 +1,232 @@
+"""Cases come into a folder, are corrected, are checked and leave it again; other cases stay as they are.
+
+Every change is made by one process at a time and ends with cases.json: whatever stops it before leaves the folder as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.errors import InputError, MedSegDLError, OutputError
+from MedSegDLLib.files import name_of, read_image, read_labelmap, write_image, write_labelmap
+from MedSegDLLib.image import Image, LabelMap
+from MedSegDLLib.labels import LabelTable
+from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX, read_segmentation
+from MedSegDLTrainLib.cases import (
+    CASES_FILE,
+    IGNORE,
+    Case,
+    CaseList,
+    Dataset,
+    earlier_label_path,
+    image_path,
+    label_path,
+    read_case_list,
+    read_dataset,
+    write_case_list,
+)
+from MedSegDLTrainLib.splits import drawn
+
+_LOCK_FILE = ".lock"
+
+
+@dataclass(frozen=True)
+class NewCase:
+    """What is to be added: an image, labels on its grid, and whose they are.
+
+    `slices` counts annotated slices from 0 along the array's z; None: all are. `split` None: drawn.
+    """
+
+    image: Path
+    labels: Path
+    patient: str
+    status: str = "corrected"
+    model: str = ""
+    model_sha256: str = ""
+    slices: tuple[int, ...] | None = None
+    split: str | None = None
+
+
+def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modality: str = "MR") -> Case:
+    """Copy image and labels into the folder and return the case; an image that is there already gets the new labels.
+
+    The folder is made if need be, with the names of `table`, or of the segments of a .seg.nrrd. Segments are matched to
+    the folder's labels by name. Raises InputError for what cannot be a case, OutputError where writing fails.
+    """
+    image = read_image(new.image)
+    labels, names = _read_labels(new.labels)
+    known = {label.name: label.value for label in table.labels} if table else names
+    with _one_at_a_time(folder):
+        document, dataset = _opened(folder, known, modality)
+        labels = _checked(labels, names, image, new, dataset)
+        case, document = _placed(document, new, image)
+        _keep_earlier(folder, case)
+        if case.version == 1:
+            write_image(image, image_path(folder, case))
+        write_labelmap(labels, label_path(folder, case))
+        others = tuple(other for other in document.cases if other.name != case.name)
+        write_case_list(folder, CaseList((*others, case), document.patients), dataset)
+    return case
+
+
+def remove_case(folder: Path, name: str) -> None:
+    """Take a case out of the folder, its files with it; its patient keeps the split. Raises InputError if there is none."""
+    with _one_at_a_time(folder):
+        document = read_case_list(folder)
+        case = next((case for case in document.cases if case.name == name), None)
+        if case is None:
+            raise InputError(f"There is no case {name} in {folder}.")
+        others = tuple(other for other in document.cases if other.name != name)
+        write_case_list(folder, CaseList(others, document.patients), read_dataset(folder))
+        earlier = [earlier_label_path(folder, replace(case, version=version)) for version in range(1, case.version)]
+        for path in (image_path(folder, case), label_path(folder, case), *earlier):
+            path.unlink(missing_ok=True)
+
+
+def problems_of(folder: Path) -> list[str]:
+    """What is wrong with a folder's cases, one sentence each; raises InputError if cases.json itself cannot be read."""
+    document, dataset = read_case_list(folder), read_dataset(folder)
+    problems, seen = [], {}
+    for case in document.cases:
+        try:
+            image, labels = read_image(image_path(folder, case)), read_labelmap(label_path(folder, case))
+            _check_labels(labels, image, set(dataset.labels.values()), case.status)
+        except MedSegDLError as reason:
+            problems.append(f"{case.name}: {reason}")
+            continue
+        twin = seen.setdefault(_content(image), case.name)
+        if twin != case.name:
+            problems.append(f"{case.name}: has the same image as {twin}; remove one of them.")
+    return problems
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """The lock is the kernel's: it ends with the process that holds it, however that ends."""
+    try:
+        for part in ("imagesTr", "labelsTr"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK_FILE):
+            yield
+    except OSError as reason:
+        raise OutputError(f"The case folder {folder} cannot be changed: {reason.strerror or reason}.") from reason
+
+
+def _opened(folder: Path, labels: dict[str, int] | None, modality: str) -> tuple[CaseList, Dataset]:
+    if (folder / CASES_FILE).is_file():
+        return read_case_list(folder), read_dataset(folder)
+    if not labels:
+        raise InputError(
+            f"{folder} is a new case folder: say what its labels are called, with a label table, the model that they come "
+            "from, or a .seg.nrrd, which names its segments."
+        )
+    return CaseList(()), Dataset(labels, modality)
+
+
+def _read_labels(path: Path) -> tuple[LabelMap, dict[str, int] | None]:
+    """A label map, and its values by name where the file tells them."""
+    if not path.name.lower().endswith(SEGMENTATION_SUFFIX):
+        return read_labelmap(path), None
+    segmentation = read_segmentation(path)
+    return segmentation.labelmap, {label.name: label.value for label in segmentation.labels.labels}
+
+
+def _checked(labels: LabelMap, names: dict[str, int] | None, image: Image, new: NewCase, dataset: Dataset) -> LabelMap:
+    """The labels with the folder's values, and IGNORE where nobody annotated; raises InputError for what is no case."""
+    array = labels.array if names is None else _renumbered(labels.array, names, dataset.labels)
+    if new.slices is not None:
+        array = _only_slices(array, new.slices)
+    _check_labels(replace(labels, array=array), image, set(dataset.labels.values()), new.status)
+    return LabelMap(array.astype(np.uint8), image.geometry, labels.name)
+
+
+def _check_labels(labels: LabelMap, image: Image, known: set[int], status: str) -> None:
+    if image.channels > 1:
+        raise InputError(f"The image has {image.channels} values a voxel; a case has one.")
+    if not image.geometry.same_grid(labels.geometry):
+        raise InputError(
+            f"Image ({_size(image)} voxels) and labels ({_size(labels)} voxels) lie on different grids: "
+            "export the segmentation with the image as its reference."
+        )
+    values = set(np.unique(labels.array).tolist())
+    if unknown := sorted(values - known - {0, IGNORE}):
+        raise InputError(f"The labels hold the value {unknown[0]}, which is none of {_listed(known)}, 0 or {IGNORE}.")
+    if values == {IGNORE}:
+        raise InputError("The labels say nothing: every voxel is marked as not annotated.")
+    if values == {0} and status != "approved":
+        raise InputError("The labels are empty: if that is what the image shows, add them with the status approved.")
+
+
+def _renumbered(array: np.ndarray, names: dict[str, int], labels: dict[str, int]) -> np.ndarray:
+    """Segments by their name, never by their value."""
+    result = np.where(array == IGNORE, IGNORE, 0) if IGNORE not in names.values() else np.zeros(array.shape, np.int64)
+    for name, value in names.items():
+        if name not in labels:
+            raise InputError(f"The segment '{name}' is none of the folder's labels ({', '.join(labels)}): rename it.")
+        result[array == value] = labels[name]
+    return result
+
+
+def _only_slices(array: np.ndarray, slices: tuple[int, ...]) -> np.ndarray:
+    if wrong := [number for number in slices if not 0 <= number < len(array)]:
+        raise InputError(f"There is no slice {wrong[0]}: the labels have slices 0…{len(array) - 1}.")
+    annotated = np.isin(np.arange(len(array)), slices)
+    return np.where(annotated[:, None, None], array, IGNORE)
+
+
+def _placed(document: CaseList, new: NewCase, image: Image) -> tuple[Case, CaseList]:
+    """The case as it will be, and the list with its patient in it."""
+    patient = next((patient for patient in document.patients if patient.key == new.patient), None)
+    if patient is None:
+        patient = drawn(document.patients, new.patient, new.split)
+        document = replace(document, patients=(*document.patients, patient))
+    if new.split not in (None, patient.split):
+        raise InputError(f"The patient {new.patient} belongs to {patient.split} for ever and cannot move to {new.split}.")
+    content = _content(image)
+    before = next((case for case in document.cases if case.image_sha256 == content), None)
+    if before is not None and before.patient != new.patient:
+        raise InputError(f"This image is there already as case {before.name} of patient {before.patient}.")
+    name, version = (before.name, before.version + 1) if before else (_free_name(document, new.image), 1)
+    case = Case(name, new.patient, patient.split, new.status, version, new.image.name, content, new.model, new.model_sha256)
+    return case, document
+
+
+def _free_name(document: CaseList, path: Path) -> str:
+    """Made of the file's name without the channel number of nnU-Net."""
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", name_of(path).removesuffix("_0000")).strip("-.") or "case"
+    taken = {case.name for case in document.cases}
+    numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
+    return name if name not in taken else next(free for free in numbered if free not in taken)
+
+
+def _keep_earlier(folder: Path, case: Case) -> None:
+    """A copy of the labels that `case` replaces."""
+    if case.version == 1:
+        return
+    kept = earlier_label_path(folder, replace(case, version=case.version - 1))
+    kept.parent.mkdir(exist_ok=True)
+    with written_beside(kept) as beside:
+        shutil.copyfile(label_path(folder, case), beside)
+
+
+def _content(image: Image) -> str:
+    """SHA-256 of the intensities, whatever their number type: NIfTI may keep them in another."""
+    return hashlib.sha256(np.ascontiguousarray(image.array, dtype="<f8").tobytes()).hexdigest()
+
+
+def _size(item: Image | LabelMap) -> str:
+    return "×".join(map(str, item.geometry.size))
+
+
+def _listed(values: set[int]) -> str:
+    return ", ".join(map(str, sorted(values)))

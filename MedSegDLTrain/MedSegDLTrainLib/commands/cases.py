@@ -1,0 +1,104 @@
+"""`medsegdl cases`: what a case folder holds, and how cases come into it and leave it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.labels import read_label_table
+from MedSegDLLib.zoo import find_model, read_model
+from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
+from MedSegDLTrainLib.cases import STATUSES, read_case_list
+from MedSegDLTrainLib.splits import SPLITS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The subcommands add, list, check and remove."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser("add", help="copy an image and its labels into the folder, or correct the labels of one")
+    add.add_argument("folder", metavar="FOLDER", type=Path)
+    add.add_argument("--image", metavar="FILE", type=Path, required=True)
+    add.add_argument("--labels", metavar="FILE", type=Path, required=True, help="on the image's grid")
+    add.add_argument("--patient", metavar="KEY", required=True, help="the same for all images of one person")
+    add.add_argument("--status", choices=STATUSES, default="corrected", help="what was done with the labels (corrected)")
+    add.add_argument("--from", metavar="MODEL_ID", dest="model", help="the model whose prediction the labels began as")
+    add.add_argument("--slices", metavar="0,2,5-9", help="annotated slices, counted from 0; without it all are")
+    add.add_argument("--split", choices=SPLITS, help="for a patient who is new; without it drawn")
+    add.add_argument("--table", metavar="FILE.csv", type=Path, help="names of the label values, for a new folder")
+    add.add_argument("--modality", default=None, help="of a new folder (that of the model, or MR)")
+    list_ = actions.add_parser("list", help="case, patient, status and split")
+    list_.add_argument("folder", metavar="FOLDER", type=Path)
+    list_.add_argument("--json", action="store_true", help="the same as JSON")
+    check = actions.add_parser("check", help="look for what would spoil a training")
+    check.add_argument("folder", metavar="FOLDER", type=Path)
+    remove = actions.add_parser("remove", help="take a case out, its files with it")
+    remove.add_argument("folder", metavar="FOLDER", type=Path)
+    remove.add_argument("case", metavar="CASE")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what was asked; returns the exit status. Raises MedSegDLError with a sentence."""
+    return _ACTIONS[arguments.action](arguments)
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    card, labels = read_model(find_model(arguments.model)) if arguments.model else (None, None)
+    new = NewCase(
+        arguments.image,
+        arguments.labels,
+        arguments.patient,
+        arguments.status,
+        card.id if card else "",
+        card.weights_sha256 if card else "",
+        None if arguments.slices is None else numbers_of(arguments.slices),
+        arguments.split,
+    )
+    table = read_label_table(arguments.table) if arguments.table else labels
+    case = add_case(arguments.folder, new, table, arguments.modality or (card.modality if card else "MR"))
+    print(f"{case.name}: patient {case.patient}, {case.status}, {case.split}, version {case.version}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    cases = read_case_list(arguments.folder).cases
+    if arguments.json:
+        rows = [{"case": c.name, "patient": c.patient, "status": c.status, "split": c.split} for c in cases]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return 0
+    rows = [("CASE", "PATIENT", "STATUS", "SPLIT"), *((c.name, c.patient, c.status, c.split) for c in cases)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    problems = problems_of(arguments.folder)
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    count = len(read_case_list(arguments.folder).cases)
+    print(f"{count} cases, {len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
+    return InputError.exit_code if problems else 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    remove_case(arguments.folder, arguments.case)
+    print(f"{arguments.case}: removed")
+    return 0
+
+
+_ACTIONS = {"add": _add, "list": _list, "check": _check, "remove": _remove}
+
+
+def numbers_of(text: str) -> tuple[int, ...]:
+    """ "0,2,5-7" to (0, 2, 5, 6, 7); raises InputError for anything else."""
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else True)):
+            raise InputError(f"'{text}' is no list of slices; write it like 0,2,5-9.")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return tuple(sorted(numbers))

@@ -1,0 +1,206 @@
+"""Cases come, are corrected and go: what is kept, what never moves, what is refused, and two at once."""
+
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.files import read_image, read_labelmap, write_image, write_labelmap
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import Image, LabelMap
+from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLLib.segmentation import Segmentation
+from MedSegDLLib.segmentation_file import write_segmentation
+from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
+from MedSegDLTrainLib.cases import (
+    IGNORE,
+    Case,
+    earlier_label_path,
+    image_path,
+    label_path,
+    read_case_list,
+    read_cases,
+    write_cases,
+)
+
+GEOMETRY = Geometry((5, 4, 3), (1.0, 2.0, 3.0), (7.0, -8.0, 9.0), (0, 1, 0, 1, 0, 0, 0, 0, -1))
+TABLE = LabelTable((Label(1, "left", (200, 0, 0)), Label(2, "right", (0, 0, 200))))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cases"
+
+
+def _image(tmp_path, seed, geometry=GEOMETRY):
+    path = tmp_path / f"scan {seed}.nii.gz"
+    write_image(Image(np.random.default_rng(seed).integers(0, 999, (1, *geometry.shape_zyx), np.int16), geometry), path)
+    return path
+
+
+def _labels(tmp_path, value=1, geometry=GEOMETRY, name="labels"):
+    array = np.zeros(geometry.shape_zyx, np.uint8)
+    array[1, 1:3, 1:3] = value
+    path = tmp_path / f"{name}-{value}.nii.gz"
+    write_labelmap(LabelMap(array, geometry), path)
+    return path
+
+
+def _add(folder, tmp_path, seed=0, patient="A", value=1, **further):
+    return add_case(folder, NewCase(_image(tmp_path, seed), _labels(tmp_path, value), patient, **further), TABLE)
+
+
+def test_a_case_is_copied_as_it_is(folder, tmp_path):
+    case = _add(folder, tmp_path)
+    assert (case.name, case.patient, case.split, case.status, case.version) == ("scan-0", "A", "train", "corrected", 1)
+    stored, given = read_image(image_path(folder, case)), read_image(tmp_path / "scan 0.nii.gz")
+    assert (stored.array == given.array).all() and stored.geometry.same_grid(GEOMETRY, 1e-6)
+    assert read_labelmap(label_path(folder, case)).array.sum() == 4
+    assert read_cases(folder) == (case,)
+    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"] == {
+        "background": 0,
+        "left": 1,
+        "right": 2,
+        "ignore": 255,
+    }
+    assert problems_of(folder) == []
+
+
+def test_a_correction_keeps_the_earlier_labels_and_the_split(folder, tmp_path):
+    first = _add(folder, tmp_path, status="predicted")
+    second = _add(folder, tmp_path, value=2, status="approved")
+    assert (second.name, second.version, second.status, second.split) == (first.name, 2, "approved", first.split)
+    assert read_cases(folder) == (second,)
+    assert read_labelmap(label_path(folder, second)).array.max() == 2
+    assert read_labelmap(earlier_label_path(folder, first)).array.max() == 1
+
+
+def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
+    """One by one in random order, several a patient, now and then one removed and later added again."""
+    order = random.Random(5)
+    splits, waiting = {}, list(range(100))
+    order.shuffle(waiting)
+    while waiting:
+        number = waiting.pop()
+        _add(folder, tmp_path, number, patient=f"P{number % 37}")
+        if order.random() < 0.2:
+            gone = order.choice(read_case_list(folder).cases)
+            remove_case(folder, gone.name)
+            if number < 80:
+                waiting.insert(0, int(gone.name.removeprefix("scan-")))
+        document = read_case_list(folder)
+        for patient in document.patients:
+            assert splits.setdefault(patient.key, (patient.split, patient.fold)) == (patient.split, patient.fold)
+        assert all(splits[case.patient][0] == case.split for case in document.cases)
+    assert {split for split, _ in splits.values()} == {"train", "validation"}
+
+
+def test_only_annotated_slices_count(folder, tmp_path):
+    case = _add(folder, tmp_path, slices=(1, 2))
+    stored = read_labelmap(label_path(folder, case)).array
+    assert (stored[0] == IGNORE).all() and (stored[1:] != IGNORE).all()
+
+
+def test_segments_are_matched_by_name(folder, tmp_path):
+    _add(folder, tmp_path)
+    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
+    array[0, 0, 0], array[2, 3, 4] = 1, 2  # here 1 is "right" and 2 is "left"
+    swapped = LabelTable((Label(1, "right", (0, 0, 9)), Label(2, "left", (9, 0, 0))))
+    path = tmp_path / "corrected.seg.nrrd"
+    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), swapped), path)
+    case = add_case(folder, NewCase(_image(tmp_path, 1), path, "B"))
+    stored = read_labelmap(label_path(folder, case)).array
+    assert (stored[0, 0, 0], stored[2, 3, 4]) == (2, 1)
+
+
+def test_segments_name_the_labels_of_a_new_folder(folder, tmp_path):
+    path = tmp_path / "new.seg.nrrd"
+    write_segmentation(Segmentation(LabelMap(np.ones(GEOMETRY.shape_zyx, np.uint8), GEOMETRY), TABLE), path)
+    add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
+    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]["right"] == 2
+
+
+def test_what_is_no_case_is_refused_and_changes_nothing(folder, tmp_path):
+    _add(folder, tmp_path)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    shifted = Geometry(GEOMETRY.size, GEOMETRY.spacing, (8.0, -8.0, 9.0), GEOMETRY.direction)
+    image, empty = _image(tmp_path, 1), _labels(tmp_path, 0)
+    refused = {
+        "different grids": NewCase(image, _labels(tmp_path, 1, shifted, "shifted"), "B"),
+        "the value 7, which is none of 1, 2": NewCase(image, _labels(tmp_path, 7), "B"),
+        "labels are empty": NewCase(image, empty, "B"),
+        "already as case scan-0 of patient A": NewCase(tmp_path / "scan 0.nii.gz", _labels(tmp_path), "B"),
+        "belongs to train for ever": NewCase(image, _labels(tmp_path), "A", split="test"),
+        "no slice 3: the labels have slices 0…2": NewCase(image, _labels(tmp_path), "B", slices=(3,)),
+    }
+    for sentence, new in refused.items():
+        with pytest.raises(InputError, match=sentence):
+            add_case(folder, new)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_truly_empty_is_a_case_once_somebody_says_so(folder, tmp_path):
+    case = _add(folder, tmp_path, value=0, slices=(0, 2))
+    assert set(np.unique(read_labelmap(label_path(folder, case)).array)) == {0, IGNORE}
+    approved = _add(folder, tmp_path, 1, value=0, status="approved")
+    assert not read_labelmap(label_path(folder, approved)).array.any()
+    assert problems_of(folder) == []
+
+
+def test_a_new_folder_needs_names(folder, tmp_path):
+    with pytest.raises(InputError, match="say what its labels are called"):
+        add_case(folder, NewCase(_image(tmp_path, 0), _labels(tmp_path), "A"))
+
+
+def test_check_finds_what_was_spoiled_afterwards(folder, tmp_path):
+    cases = [_add(folder, tmp_path, number, patient=f"P{number}") for number in range(4)]
+    label_path(folder, cases[0]).unlink()
+    image_path(folder, cases[2]).write_bytes(image_path(folder, cases[1]).read_bytes())
+    write_labelmap(LabelMap(np.full(GEOMETRY.shape_zyx, 9, np.uint8), GEOMETRY), label_path(folder, cases[3]))
+    problems = problems_of(folder)
+    assert [problem.split(":")[0] for problem in problems] == ["scan-0", "scan-2", "scan-3"]
+    assert "same image as scan-1" in problems[1] and "the value 9" in problems[2]
+
+
+def test_removing_takes_the_files_but_not_the_patient(folder, tmp_path):
+    _add(folder, tmp_path, 0, "A")
+    _add(folder, tmp_path, 0, "A", value=2)
+    kept = _add(folder, tmp_path, 1, "B")
+    remove_case(folder, "scan-0")
+    assert read_cases(folder) == (kept,)
+    assert [patient.key for patient in read_case_list(folder).patients] == ["A", "B"]
+    assert not [path for path in folder.rglob("*") if "scan-0" in path.name]
+    with pytest.raises(InputError, match="no case scan-0"):
+        remove_case(folder, "scan-0")
+
+
+def test_a_folder_of_somebody_elses_gets_places_for_its_patients(folder, tmp_path):
+    """cases.json as a recipe writes it: cases with splits, no patients."""
+    case = _add(folder, tmp_path)
+    write_cases(folder, [Case(case.name, "A", "test")], {"left": 1, "right": 2}, "MR")
+    added = _add(folder, tmp_path, 1, "A")
+    assert added.split == "test"
+
+
+def test_two_processes_at_once_lose_nothing(folder, tmp_path):
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from MedSegDLTrainLib.case_folder import NewCase, add_case\n"
+        "from MedSegDLLib.labels import Label, LabelTable\n"
+        "table = LabelTable((Label(1, 'left', (200, 0, 0)),))\n"
+        "folder, labels, *images = map(Path, sys.argv[1:])\n"
+        "for image in images: add_case(folder, NewCase(image, labels, image.name), table)\n"
+    )
+    labels, images = _labels(tmp_path), [_image(tmp_path, seed) for seed in range(12)]
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program, folder, labels, *images[part::2]], stderr=subprocess.PIPE, text=True)
+        for part in range(2)
+    ]
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0)] * 2
+    document = read_case_list(folder)
+    assert {case.name for case in document.cases} == {f"scan-{seed}" for seed in range(12)}
+    assert len(document.patients) == 12
