@@ -74,8 +74,8 @@ def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modali
         if case.version == 1:
             write_image(image, image_path(folder, case))
         write_labelmap(labels, label_path(folder, case))
-        others = tuple(other for other in document.cases if other.name != case.name)
-        write_case_list(folder, CaseList((*others, case), document.patients), dataset)
+        cases = {before.name: before for before in document.cases} | {case.name: case}
+        write_case_list(folder, CaseList(tuple(cases.values()), document.patients), dataset)
     return case
 
 
@@ -160,7 +160,10 @@ def _check_labels(labels: LabelMap, image: Image, known: set[int], status: str) 
         )
     values = set(np.unique(labels.array).tolist())
     if unknown := sorted(values - known - {0, IGNORE}):
-        raise InputError(f"The labels hold the value {unknown[0]}, which is none of {_listed(known)}, 0 or {IGNORE}.")
+        raise InputError(
+            f"The labels hold the value {unknown[0]}, which is none of {_listed(known)}, 0 or {IGNORE}: "
+            "take it out, or use a case folder whose labels have it."
+        )
     if values == {IGNORE}:
         raise InputError("The labels say nothing: every voxel is marked as not annotated.")
     if values == {0} and status != "approved":

@@ -71,10 +71,10 @@ def test_a_case_is_copied_as_it_is(folder, tmp_path):
 
 
 def test_a_correction_keeps_the_earlier_labels_and_the_split(folder, tmp_path):
-    first = _add(folder, tmp_path, status="predicted")
+    first, other = _add(folder, tmp_path, status="predicted"), _add(folder, tmp_path, 1, patient="B")
     second = _add(folder, tmp_path, value=2, status="approved")
     assert (second.name, second.version, second.status, second.split) == (first.name, 2, "approved", first.split)
-    assert read_cases(folder) == (second,)
+    assert read_cases(folder) == (second, other)
     assert read_labelmap(label_path(folder, second)).array.max() == 2
     assert read_labelmap(earlier_label_path(folder, first)).array.max() == 1
 
