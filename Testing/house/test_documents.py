@@ -39,12 +39,19 @@ def test_named_make_targets_exist(document):
     assert set(re.findall(r"\bmake ([a-z]+)\b(?=`|\s+#|$)", text_of(document), re.MULTILINE)) <= targets
 
 
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    """Those of the parser and of its subcommands."""
+    options = {option for action in parser._actions for option in action.option_strings}
+    below = [action.choices.values() for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return options.union(*(_options(subparser) for parsers in below for subparser in parsers))
+
+
 def test_readme_names_the_options_that_there_are():
     known = {"--debug"}
-    for name in ("segment", "evaluate", "train"):
+    for module, _ in SUBCOMMANDS.values():
         parser = argparse.ArgumentParser()
-        import_module(SUBCOMMANDS[name][0]).add_arguments(parser)
-        known |= {option for action in parser._actions for option in action.option_strings}
+        import_module(module).add_arguments(parser)
+        known |= _options(parser)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text_of("README.md")))
     assert named <= known
     assert known - named <= {"-h", "--help"}, "an option that the README does not explain"
