@@ -52,6 +52,6 @@ def test_readme_names_the_options_that_there_are():
         parser = argparse.ArgumentParser()
         import_module(module).add_arguments(parser)
         known |= _options(parser)
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text_of("README.md")))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text_of("README.md")))
     assert named <= known
     assert known - named <= {"-h", "--help"}, "an option that the README does not explain"
