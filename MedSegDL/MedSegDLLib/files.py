@@ -14,7 +14,9 @@ from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.itk_files import image_from, read_metaimage, read_nrrd, write_with_itk
+from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.nifti import read_nifti
+from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX, read_segmentation
 from MedSegDLLib.stored_image import SeriesDescription, StoredImage, check_present
 
@@ -107,13 +109,22 @@ def describe(path: Path, series: str | None = None) -> ImageDescription:
     )
 
 
+def read_labels(path: Path) -> Segmentation:
+    """A label map, with the labels that a .seg.nrrd names; other formats name none. Raises InputError as `read_labelmap`."""
+    if path.name.lower().endswith(SEGMENTATION_SUFFIX):
+        return read_segmentation(path)
+    return Segmentation(_whole_numbers(path), LabelTable(()))
+
+
 def read_labelmap(path: Path) -> LabelMap:
     """Whole numbers of any image format, or the label values of a .seg.nrrd, as uint8, uint16, int16 or int32.
 
     Raises InputError as `read_image`, for values that are not whole numbers, several channels, and segments that overlap.
     """
-    if path.name.lower().endswith(SEGMENTATION_SUFFIX):
-        return read_segmentation(path).labelmap
+    return read_labels(path).labelmap
+
+
+def _whole_numbers(path: Path) -> LabelMap:
     image = read_image(path)
     if image.channels > 1:
         raise InputError(f"{path} has {image.channels} values a voxel; a label map has one.")

@@ -1,6 +1,7 @@
 """Cases come into a folder, are corrected, are checked and leave it again; other cases stay as they are.
 
-Every change is made by one process at a time and ends with cases.json: whatever stops it before leaves the folder as it was.
+Every change is made by one process at a time and ends with cases.json. What is stopped before leaves the other cases as
+they were, and is to be done again; earlier labels stay.
 """
 
 from __future__ import annotations
@@ -18,10 +19,9 @@ from filelock import FileLock
 
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import InputError, MedSegDLError, OutputError
-from MedSegDLLib.files import name_of, read_image, read_labelmap, write_image, write_labelmap
+from MedSegDLLib.files import name_of, read_image, read_labelmap, read_labels, write_image, write_labelmap
 from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.labels import LabelTable
-from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX, read_segmentation
 from MedSegDLTrainLib.cases import (
     CASES_FILE,
     IGNORE,
@@ -64,11 +64,11 @@ def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modali
     the folder's labels by name. Raises InputError for what cannot be a case, OutputError where writing fails.
     """
     image = read_image(new.image)
-    labels, names = _read_labels(new.labels)
-    known = {label.name: label.value for label in table.labels} if table else names
+    given = read_labels(new.labels)
+    names = _values(given.labels)
     with _one_at_a_time(folder):
-        document, dataset = _opened(folder, known, modality)
-        labels = _checked(labels, names, image, new, dataset)
+        document, dataset = _opened(folder, _values(table) if table else names, modality)
+        labels = _checked(given.labelmap, names, image, new, dataset)
         case, document = _placed(document, new, image)
         _keep_earlier(folder, case)
         if case.version == 1:
@@ -122,7 +122,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         raise OutputError(f"The case folder {folder} cannot be changed: {reason.strerror or reason}.") from reason
 
 
-def _opened(folder: Path, labels: dict[str, int] | None, modality: str) -> tuple[CaseList, Dataset]:
+def _opened(folder: Path, labels: dict[str, int], modality: str) -> tuple[CaseList, Dataset]:
     if (folder / CASES_FILE).is_file():
         return read_case_list(folder), read_dataset(folder)
     if not labels:
@@ -133,17 +133,14 @@ def _opened(folder: Path, labels: dict[str, int] | None, modality: str) -> tuple
     return CaseList(()), Dataset(labels, modality)
 
 
-def _read_labels(path: Path) -> tuple[LabelMap, dict[str, int] | None]:
-    """A label map, and its values by name where the file tells them."""
-    if not path.name.lower().endswith(SEGMENTATION_SUFFIX):
-        return read_labelmap(path), None
-    segmentation = read_segmentation(path)
-    return segmentation.labelmap, {label.name: label.value for label in segmentation.labels.labels}
+def _values(table: LabelTable) -> dict[str, int]:
+    """Label values by name."""
+    return {label.name: label.value for label in table.labels}
 
 
-def _checked(labels: LabelMap, names: dict[str, int] | None, image: Image, new: NewCase, dataset: Dataset) -> LabelMap:
+def _checked(labels: LabelMap, names: dict[str, int], image: Image, new: NewCase, dataset: Dataset) -> LabelMap:
     """The labels with the folder's values, and IGNORE where nobody annotated; raises InputError for what is no case."""
-    array = labels.array if names is None else _renumbered(labels.array, names, dataset.labels)
+    array = _renumbered(labels.array, names, dataset.labels) if names else labels.array
     if new.slices is not None:
         array = _only_slices(array, new.slices)
     _check_labels(replace(labels, array=array), image, set(dataset.labels.values()), new.status)
@@ -213,10 +210,10 @@ def _free_name(document: CaseList, path: Path) -> str:
 
 
 def _keep_earlier(folder: Path, case: Case) -> None:
-    """A copy of the labels that `case` replaces."""
-    if case.version == 1:
-        return
+    """A copy of the labels that `case` replaces, unless a correction that was stopped has made it."""
     kept = earlier_label_path(folder, replace(case, version=case.version - 1))
+    if case.version == 1 or kept.exists():
+        return
     kept.parent.mkdir(exist_ok=True)
     with written_beside(kept) as beside:
         shutil.copyfile(label_path(folder, case), beside)

@@ -79,6 +79,17 @@ def test_a_correction_keeps_the_earlier_labels_and_the_split(folder, tmp_path):
     assert read_labelmap(earlier_label_path(folder, first)).array.max() == 1
 
 
+def test_a_correction_that_was_stopped_and_done_again_keeps_the_first_labels(folder, tmp_path, monkeypatch):
+    first = _add(folder, tmp_path)
+    with monkeypatch.context() as stopped:
+        stopped.setattr("MedSegDLTrainLib.case_folder.write_case_list", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            _add(folder, tmp_path, value=2)
+    assert read_cases(folder) == (first,)
+    assert _add(folder, tmp_path, value=2).version == 2
+    assert read_labelmap(earlier_label_path(folder, first)).array.max() == 1
+
+
 def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
     """One by one in random order, several a patient, now and then one removed and later added again."""
     order = random.Random(5)

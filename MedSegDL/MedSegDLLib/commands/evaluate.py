@@ -15,12 +15,11 @@ import numpy as np
 
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.files import read_labelmap
+from MedSegDLLib.files import read_labels
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.metrics import evaluate
 from MedSegDLLib.segmentation import Segmentation
-from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX, read_segmentation
 
 _COLUMNS = (
     ("Dice", "dice", ".3f"),
@@ -50,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a table and write the JSON file; returns the exit status."""
-    reference, prediction, labels = comparable(_read(arguments.reference), _read(arguments.prediction))
+    reference, prediction, labels = comparable(read_labels(arguments.reference), read_labels(arguments.prediction))
     if arguments.labels:
         values = _values(arguments.labels, labels, reference, prediction)
         reference, prediction = (_only(labelmap, values) for labelmap in (reference, prediction))
@@ -86,12 +85,6 @@ def comparable(reference: Segmentation, prediction: Segmentation) -> tuple[Label
 def _joined(first: tuple[Label, ...], second: tuple[Label, ...]) -> LabelTable:
     taken = {label.value for label in first}
     return LabelTable((*first, *(label for label in second if label.value not in taken)))
-
-
-def _read(path: Path) -> Segmentation:
-    if path.name.lower().endswith(SEGMENTATION_SUFFIX):
-        return read_segmentation(path)
-    return Segmentation(read_labelmap(path), LabelTable(()))
 
 
 def _values(wanted: str, labels: LabelTable, *labelmaps: LabelMap) -> set[int]:

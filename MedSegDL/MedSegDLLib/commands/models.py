@@ -8,6 +8,7 @@ from pathlib import Path
 
 from MedSegDLLib.archive import LARGEST_ARCHIVE_BYTES, export_model, import_model
 from MedSegDLLib.checksums import sha256_of
+from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.download import download, split_url
 from MedSegDLLib.errors import ModelError
 from MedSegDLLib.folders import cache_folder
@@ -47,7 +48,7 @@ def _list(arguments: argparse.Namespace) -> int:
     zoo = read_zoo()
     rows = [("ID", "MODALITY", "ANATOMY", "TITLE", "FOLDER")]
     rows += [(m.card.id, m.card.modality, m.card.anatomy, m.card.title, str(m.folder)) for m in zoo.models]
-    print(_table(rows) if zoo.models else f"No models in {', '.join(map(str, search_path()))}.")
+    print(text_table(rows) if zoo.models else f"No models in {', '.join(map(str, search_path()))}.")
     for problem in zoo.hidden + zoo.problems:
         print(f"Note: {problem}", file=sys.stderr)
     return 0
@@ -143,7 +144,7 @@ def _label_rows(labels: LabelTable) -> str:
     for label in labels.labels:
         code = label.terminology.type if label.terminology else None
         rows.append((str(label.value), label.name, f"{code.scheme} {code.value} {code.meaning}" if code else ""))
-    return _table(rows)
+    return text_table(rows)
 
 
 def _quality_rows(card: ModelCard) -> str:
@@ -153,9 +154,4 @@ def _quality_rows(card: ModelCard) -> str:
     for row in card.quality:
         numbers = [f"{number:.4g}" for number in (row.mean, row.standard_deviation, row.worst)]
         rows.append((row.data, str(row.cases), row.label, row.metric, *numbers))
-    return _table(rows)
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return text_table(rows)

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.labels import read_label_table
 from MedSegDLLib.zoo import find_model, read_model
@@ -69,9 +70,7 @@ def _list(arguments: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     rows = [("CASE", "PATIENT", "STATUS", "SPLIT"), *((c.name, c.patient, c.status, c.split) for c in cases)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(text_table(rows))
     return 0
 
 
