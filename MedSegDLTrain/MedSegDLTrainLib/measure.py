@@ -17,15 +17,16 @@ import numpy as np
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.evaluation import LARGER_IS_BETTER
-from MedSegDLLib.files import read_image, read_labelmap
+from MedSegDLLib.files import read_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.metrics import Overlap, slice_axis
 from MedSegDLLib.options import SegmentOptions
+from MedSegDLLib.progress import CancelToken
 from MedSegDLLib.segment import segment
 from MedSegDLLib.surface_distance import SurfaceDistances, surface_distances, surface_of
-from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, image_path, label_path
+from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, case_labels, image_path
 
 _OVERLAP_MEASURES = ("dice", "jaccard", "volumetric_overlap_error", "coefficient_of_variation", "precision", "recall")
 
@@ -44,23 +45,27 @@ class Comparison:
     geometry: Geometry
 
 
-def case_rows(model: Model, folder: Path, case: Case, dataset: Dataset, options: SegmentOptions, surfaces: bool) -> list[dict]:
+def case_rows(
+    model: Model,
+    folder: Path,
+    case: Case,
+    dataset: Dataset,
+    options: SegmentOptions,
+    surfaces: bool,
+    cancel: CancelToken | None = None,
+) -> list[dict]:
     """Segment the case's image and measure it: one row for each label of the model that the folder knows.
 
     Rows are like those of `MedSegDLLib.metrics.evaluate`; without `surfaces` the distances are left out, which is fast.
     Raises InputError for files that cannot be compared, and what `segment` raises.
     """
-    return rows_of(compared(model, folder, case, dataset, options), surfaces)
-
-
-def compared(model: Model, folder: Path, case: Case, dataset: Dataset, options: SegmentOptions) -> Comparison:
-    """The case's image as the model segments it, beside its labels; raises as `case_rows`."""
-    prediction = segment(read_image(image_path(folder, case)), model, options).segmentation.labelmap
-    return comparison(read_labelmap(label_path(folder, case)), dataset.labels, prediction, model.labels)
+    prediction = segment(read_image(image_path(folder, case)), model, options, cancel=cancel).segmentation.labelmap
+    pair = comparison(case_labels(folder, case, dataset), dataset.labels, prediction, model.labels)
+    return rows_of(pair, surfaces)
 
 
 def comparison(reference: LabelMap, values: Mapping[str, int], prediction: LabelMap, table: LabelTable) -> Comparison:
-    """Put side by side a reference, whose values by name are `values`, and a prediction with those of `table`.
+    """Put side by side a reference, whose values by name are `values` (and IGNORE), and a prediction with those of `table`.
 
     Raises InputError if they lie on different grids or have no label in common.
     """

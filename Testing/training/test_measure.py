@@ -99,10 +99,10 @@ def test_a_case_goes_through_segment(tmp_path):
     write_image(Image(image, GRID), image_path(tmp_path, case))
     write_labelmap(_labelmap(np.where(image[0] > 0, 9, 0)), label_path(tmp_path, case))
     options = SegmentOptions(device="cpu", precision="float32")
-    (row,) = case_rows(model, tmp_path, case, Dataset({"Brightest": 9}, "MR"), options, surfaces=True)
+    (row,) = case_rows(model, tmp_path, case, Dataset({"Brightest": 9}, "MR", 10), options, surfaces=True)
     assert (row["dice"], row["hd95_mm"], row["reference_voxels"]) == (1, 0, 8)
     with pytest.raises(InputError, match="The model marks Bright, Brightest, but the cases are labelled liver"):
-        case_rows(model, tmp_path, case, Dataset({"liver": 9}, "MR"), options, surfaces=False)
+        case_rows(model, tmp_path, case, Dataset({"liver": 9}, "MR", 10), options, surfaces=False)
 
 
 def test_what_cannot_be_compared_is_a_sentence():
