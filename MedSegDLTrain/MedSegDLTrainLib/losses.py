@@ -6,7 +6,8 @@ that are accumulated, can be added and give exactly the loss of the whole batch,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -29,16 +30,39 @@ class LossSums:
     prediction: Tensor
     reference: Tensor
 
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Those that depend on the logits; voxels and reference depend on the labels alone."""
+        return self.cross_entropy, self.intersection, self.prediction
+
+
+def sum_of(parts: Sequence[LossSums]) -> LossSums:
+    """The sums of a batch out of those of its parts."""
+    return LossSums(*(torch.stack([getattr(part, field.name) for part in parts]).sum(dim=0) for field in fields(LossSums)))
+
+
+def gradients_of(loss: Callable[[LossSums], Tensor], total: LossSums) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """`loss` of the sums of a whole batch, and its gradient with respect to `total.tensors()`.
+
+    A batch that does not fit into memory goes through the network in parts: first without gradients, for the total; then
+    `torch.autograd.backward(part.tensors(), gradients)` of each part adds up to the gradient of the whole batch.
+    """
+    cross_entropy, intersection, prediction = leaves = [tensor.detach().requires_grad_() for tensor in total.tensors()]
+    value = loss(replace(total, cross_entropy=cross_entropy, intersection=intersection, prediction=prediction))
+    return value.detach(), torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
+
 
 def loss_sums(logits: Tensor, labels: Tensor) -> LossSums:
-    """Sums of logits (N, C, …) and integer labels (N, …); one channel means one foreground class with a sigmoid."""
+    """Sums of logits (N, C, …) and integer labels (N, …); one channel means one foreground class with a sigmoid.
+
+    Logits of half precision are added up in float32.
+    """
     counted = labels != IGNORE
     sums = _sigmoid_sums if logits.shape[1] == 1 else _softmax_sums
     return sums(logits.flatten(2), torch.where(counted, labels, 0).flatten(1), counted.flatten(1))
 
 
 def _sigmoid_sums(logits: Tensor, labels: Tensor, counted: Tensor) -> LossSums:
-    logits = logits[:, 0]
+    logits = logits[:, 0].to(torch.promote_types(logits.dtype, torch.float32))
     mask, targets = counted.to(logits.dtype), labels.to(logits.dtype)
     probabilities = logits.sigmoid() * mask
     return LossSums(
