@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         module = import_module(SUBCOMMANDS[chosen.subcommand][0])
         debug = _DEBUG in chosen.arguments  # wherever it stands, also behind a subcommand's own subcommand
         rest = [argument for argument in chosen.arguments if argument != _DEBUG]
+        rest = module.with_action(rest) if hasattr(module, "with_action") else rest  # `train JOB.json` lacks the action
         arguments = _subparser(chosen.subcommand, module).parse_args(rest)
         arguments.debug = debug
         return module.run(arguments)

@@ -70,7 +70,7 @@ class Bar:
     def __call__(self, stage: str, fraction: float, seconds_left: float | None) -> None:
         if self._pace.due(stage, fraction):
             full = int(fraction * _WIDTH)
-            left = "" if seconds_left is None else f"  {_duration(seconds_left)} left"
+            left = "" if seconds_left is None else f"  {duration(seconds_left)} left"
             bar = f"[{'#' * full}{'.' * (_WIDTH - full)}] {fraction:4.0%}"
             self._stream.write(f"\r\x1b[K{self._name}{stage:<12}{bar}{left}")
             self._stream.flush()
@@ -97,6 +97,7 @@ class _Pace:
         return True
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """ "41 s" or "4 min 10 s"."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,159 +1,213 @@
-"""The training loop: a job in, events, checkpoints and averaged weights out."""
+"""A training run: a job in; events, checkpoints and the best weights out."""
 
 from __future__ import annotations
 
-import shutil
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from MedSegDLLib.errors import InputError
+from MedSegDLLib.checkpoint import load_model
+from MedSegDLLib.device import find_device, is_out_of_memory, memory_text
+from MedSegDLLib.errors import Cancelled, DeviceError, InputError
+from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.progress import CancelToken
-from MedSegDLTrainLib.cases import read_cases
-from MedSegDLTrainLib.checkpoints import (
-    CHECKPOINT_FILE,
-    TrainingState,
-    load_checkpoint,
-    new_state,
-    save_checkpoint,
-    update_average,
+from MedSegDLLib.zoo import find_model
+from MedSegDLTrainLib.cases import read_case_list, read_dataset
+from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state, restart_average
+from MedSegDLTrainLib.division import Division, counted, divided
+from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
+from MedSegDLTrainLib.loader import batches
+from MedSegDLTrainLib.loop import Loop, LoopParts, StopRequests
+from MedSegDLTrainLib.losses import LOSSES
+from MedSegDLTrainLib.optimizers import OPTIMIZERS
+from MedSegDLTrainLib.patches import PatchSource
+from MedSegDLTrainLib.prepared import PreparedCase, prepared_case
+from MedSegDLTrainLib.progress import EventLog, Listener
+from MedSegDLTrainLib.run_folder import (
+    EVENTS_FILE,
+    JOB_FILE,
+    PLAN_FILE,
+    Plan,
+    owned,
+    read_plan,
+    withdraw_request,
+    write_document,
 )
-from MedSegDLTrainLib.job import Optimisation, TrainingJob, read_job
-from MedSegDLTrainLib.losses import LOSSES, LossSums, loss_sums
-from MedSegDLTrainLib.optimizers import SCHEDULES
-from MedSegDLTrainLib.patches import Batch, PatchSampler
-from MedSegDLTrainLib.progress import EventLog
-from MedSegDLTrainLib.slices import AnnotatedSlice, slices_of
+from MedSegDLTrainLib.run_model import class_names, table_of
+from MedSegDLTrainLib.schedules import SCHEDULES
+from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
-from MedSegDLTrainLib.validate import patient_dice
+from MedSegDLTrainLib.transfer import account, take_over
+from MedSegDLTrainLib.validate import Validator
 
-JOB_FILE, EVENTS_FILE = "job.json", "events.jsonl"
-_STEPS_BETWEEN_EVENTS = 20
-
-
-def train(job_path: Path, run: Path, resume: bool = False, cancel: CancelToken | None = None) -> TrainingState:
-    """Train as the job says; the run folder gets job.json, events.jsonl and last.pt.
-
-    With `resume` a run that was stopped or killed goes on from its last checkpoint and ends with the same weights (on one
-    machine's CPU) as one that was never stopped. Raises InputError for an unusable job, cases or run folder, and when the
-    loss is not finite; Cancelled, with a checkpoint saved, when asked to stop.
-    """
-    job = read_job(job_path)
-    rule = _rule(job)
-    slices = _training_and_validation_slices(job, job_path.parent)
-    state = _open_run(job, job_path, run, resume)
-    sampler = PatchSampler(slices[0], _spacing_yx(job), job.sampling, job.augmentation, job.seed)
-    _steps(rule, state, sampler, slices[1], run, cancel or CancelToken())
-    return state
-
-
-def _training_and_validation_slices(job: TrainingJob, base: Path) -> tuple[list[AnnotatedSlice], list[AnnotatedSlice]]:
-    """Held-out cases are not even read."""
-    folder = (base / job.cases).resolve()
-    training, validation = [], []
-    for case in read_cases(folder):
-        if case.split != "test":
-            left_out = case.split == "validation" or case.patient in job.validation_patients
-            (validation if left_out else training).extend(slices_of(folder, case, job.preprocessing.normalisation))
-    if not any(item.has_foreground for item in training):
-        raise InputError(f"{folder} holds no training case with a label: add some first.")
-    return training, validation
-
-
-def _open_run(job: TrainingJob, job_path: Path, run: Path, resume: bool) -> TrainingState:
-    state = new_state(job)
-    if resume:
-        if read_job(run / JOB_FILE) != job:
-            raise InputError(f"The run in {run} was started with another job: start a new run.")
-        if (run / CHECKPOINT_FILE).is_file():
-            load_checkpoint(state, run)
-        return state
-    if run.exists() and any(run.iterdir()):
-        raise InputError(f"{run} is not empty: resume it, or choose another folder.")
-    run.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(job_path, run / JOB_FILE)
-    return state
-
-
-def _spacing_yx(job: TrainingJob) -> tuple[float, float]:
-    x, y, _ = job.preprocessing.spacing
-    if x is None or y is None:
-        raise InputError("A training job needs an in-plane spacing in its preprocessing.")
-    return y, x
+_TRIAL_STEPS, _TRIAL_SECONDS = 12, 30.0  # of which the first two, which set things up, do not count
 
 
 @dataclass(frozen=True)
-class _Rule:
-    """How one step is taken: the job's numbers, with its loss and schedule looked up."""
+class Surroundings:
+    """What changes nothing in a run's result on a CPU: device, loader processes, who listens and who may stop it."""
 
-    optimisation: Optimisation
-    loss: Callable[[LossSums], Tensor]
-    schedule: Callable[[float], float]
-    validate_every: int
-
-
-def _rule(job: TrainingJob) -> _Rule:
-    schedule = entry(SCHEDULES, job.optimisation.schedule, "schedule")
-    return _Rule(job.optimisation, entry(LOSSES, job.loss, "loss"), schedule, job.validate_every)
+    device: str = "auto"
+    processes: int = 0
+    listeners: Sequence[Listener] = ()
+    cancel: CancelToken = CancelToken()  # noqa: RUF009 (one that nobody cancels)
+    checkpoint_seconds: float = 60.0
 
 
-def _steps(
-    rule: _Rule,
-    state: TrainingState,
-    sampler: PatchSampler,
-    validation: list[AnnotatedSlice],
-    run: Path,
-    cancel: CancelToken,
-) -> None:
-    events, first, began = EventLog(run / EVENTS_FILE), state.step, time.monotonic()
-    events.write("started", step=first, steps=rule.optimisation.steps)
-    losses = []
-    while state.step < rule.optimisation.steps:
-        batch = sampler.batch(state.step)
-        losses.append(_step(rule, state, batch))
-        state.step += 1
-        if state.step % _STEPS_BETWEEN_EVENTS == 0:
-            seconds = (time.monotonic() - began) / (state.step - first)
-            left = seconds * (rule.optimisation.steps - state.step)
-            events.write("step", step=state.step, loss=statistics.fmean(losses), seconds_per_step=seconds, seconds_left=left)
-            losses.clear()
-        if cancel.cancelled or state.step % rule.validate_every == 0 or state.step == rule.optimisation.steps:
-            save_checkpoint(state, run)
-            events.write("checkpoint", step=state.step)
-            cancel.check()
-            _validate(state, validation, events)
-    events.write("finished", step=state.step)
+def train(job_path: Path, run: Path, resume: bool = False, around: Surroundings = Surroundings()) -> TrainingState:
+    """Train as the job says; what the run folder gets is told in run_folder.py.
+
+    With `resume` a run that was stopped or killed goes on from its last checkpoint and ends, on one machine's CPU, with
+    the same losses and weights as one that never was. Raises InputError for an unusable job, cases or run folder and when
+    the loss is not finite, DeviceError if there is too little memory, Cancelled, with a checkpoint saved, when asked to stop.
+    """
+    job = checked(localised(read_job(job_path), job_path.parent))
+    _make_folder(run, resume)
+    with owned(run):
+        _adopt(job, run, resume)
+        events = EventLog(run / EVENTS_FILE, around.listeners)
+        stop = StopRequests(run, around.cancel)
+        try:
+            return _trained(job, run, around, events, stop)
+        except Cancelled as reason:
+            events.write("paused", reason=str(reason))
+            raise
+        except Exception as reason:
+            events.write("failed", reason=sentence_of(reason))
+            raise
 
 
-def _step(rule: _Rule, state: TrainingState, batch: Batch) -> float:
-    optimisation = rule.optimisation
-    rate = optimisation.learning_rate * rule.schedule(state.step / optimisation.steps)
-    for group in state.optimizer.param_groups:
-        group["lr"] = rate
-    state.network.train()
-    images = batch.images.contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16, enabled=optimisation.precision == "bfloat16"):
-        logits = state.network(images)
-    loss = rule.loss(loss_sums(logits.float(), batch.labels))
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"The loss is not finite at step {state.step} (cases {', '.join(batch.cases)}): lower the learning rate."
-        )
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    if optimisation.clip_norm is not None:
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), optimisation.clip_norm)
-    state.optimizer.step()
-    update_average(state, optimisation.average_decay)
-    return loss.item()
+def checked(job: TrainingJob) -> TrainingJob:
+    """The job, every name in it known; raises InputError before anything is started or written."""
+    for table, key, what in (
+        (LOSSES, job.loss, "loss"),
+        (OPTIMIZERS, job.optimisation.optimizer, "optimiser"),
+        (SCHEDULES, job.optimisation.schedule, "schedule"),
+    ):
+        entry(table, key, what)
+    class_names(job, read_dataset(Path(job.cases)))
+    return job
 
 
-def _validate(state: TrainingState, validation: list[AnnotatedSlice], events: EventLog) -> None:
-    if validation:
-        dice = patient_dice(state.average, validation)
-        events.write("validation", step=state.step, dice=dice, mean=statistics.fmean(dice.values()))
+def _make_folder(run: Path, resume: bool) -> None:
+    if resume and not (run / JOB_FILE).is_file():
+        raise InputError(f"{run} holds no run to go on with: leave out --resume to begin one.")
+    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
+    run.mkdir(parents=True, exist_ok=True)
+
+
+def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
+    """Begin with, or go on with, the run of `job`."""
+    withdraw_request(run)
+    if not resume:
+        write_job(job, run / JOB_FILE)
+    elif read_job(run / JOB_FILE) != job:
+        raise InputError(f"The run in {run} was started with another job: start a new run.")
+
+
+def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog, stop: CancelToken) -> TrainingState:
+    folder, device = Path(job.cases), find_device(around.device)
+    division = divided(read_case_list(folder), job.validation)
+    source = PatchSource(_prepared(folder, division, job, events, stop), job)
+    state = _start(job, device, events)
+    plan = _plan(job, run, source, device, around.processes)
+    load_checkpoint(state, run, lambda text: events.write("warning", text=text))
+    validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
+    loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds), state)
+    loop.tell("started", **_facts(job, state, plan, division, device))
+    stepper = Stepper(job, state, device)
+    try:
+        loop.run(batches(source, job, state.tally.step, plan.steps, device, around.processes), stepper.step)
+    except (RuntimeError, MemoryError) as reason:
+        if is_out_of_memory(reason):
+            raise DeviceError(too_large(job, device)) from reason
+        raise
+    return state
+
+
+def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventLog, stop: CancelToken) -> list[PreparedCase]:
+    cases = []
+    for number, case in enumerate(division.training, 1):
+        stop.check()
+        cases.append(prepared_case(folder, case, job, lambda text: events.write("warning", text=text)))
+        events.write("preparing", case=case.name, done=number, of=len(division.training))
+    if not any(len(case.positions) for case in cases):
+        raise InputError(f"{folder} holds no training case with a label: add some first.")
+    return cases
+
+
+def _start(job: TrainingJob, device: torch.device, events: EventLog) -> TrainingState:
+    """Fresh weights, or those of the model that the job starts from."""
+    state = new_state(job, device)
+    if job.start_from:
+        model = load_model(Path(job.start_from) if Path(job.start_from).is_dir() else find_model(job.start_from))
+        names = class_names(job, read_dataset(Path(job.cases)))
+        events.write("taken_over", model=model.card.id, text=account(take_over(state.network, names, model)))
+        restart_average(state, job.optimisation.average_decay)
+    return state
+
+
+def _plan(job: TrainingJob, run: Path, source: PatchSource, device: torch.device, processes: int) -> Plan:
+    """The number of steps: fixed once, because schedules depend on it."""
+    if (run / PLAN_FILE).is_file():
+        return read_plan(run)
+    plan = Plan(job.optimisation.epochs * job.optimisation.steps_per_epoch)
+    if job.optimisation.minutes is not None:
+        plan = _fitting(job, _seconds_per_step(job, source, device, processes))
+    write_document(plan, run / PLAN_FILE)
+    return plan
+
+
+def _fitting(job: TrainingJob, seconds_per_step: float) -> Plan:
+    """As many whole epochs as fit into the job's minutes beside the validations, at least one."""
+    how = job.optimisation
+    seconds = how.minutes * 60 * (1 - job.validation.share)
+    epochs = max(int(seconds / seconds_per_step / how.steps_per_epoch), 1)
+    return Plan(epochs * how.steps_per_epoch, round(seconds_per_step, 5))
+
+
+def _seconds_per_step(job: TrainingJob, source: PatchSource, device: torch.device, processes: int) -> float:
+    """Of some steps with weights that are thrown away, patches included."""
+    stepper = Stepper(job, new_state(job, device), device)
+    began, times = time.monotonic(), []
+    for number, batch in enumerate(islice(batches(source, job, 0, _TRIAL_STEPS, device, processes), _TRIAL_STEPS)):
+        stepper.step(batch, number, _TRIAL_STEPS)
+        times.append(time.monotonic() - began)
+        if times[-1] > _TRIAL_SECONDS and len(times) > 3:
+            break
+    return (times[-1] - times[1]) / (len(times) - 2)
+
+
+def _facts(job: TrainingJob, state: TrainingState, plan: Plan, division: Division, device: torch.device) -> dict:
+    return {
+        "steps": plan.steps,
+        "resumed": state.tally.step > 0,
+        "device": str(device),
+        "precision": job.optimisation.precision,
+        "parameters": sum(parameter.numel() for parameter in state.network.parameters()),
+        "training": counted(division.training),
+        "validation": counted(division.validation),
+        "held_out": counted(division.held_out),
+    }
+
+
+def too_large(job: TrainingJob, device: torch.device) -> str:
+    """What to do when a batch does not fit into the memory of `device`, with numbers."""
+    sampling, parts = job.sampling, job.optimisation.accumulation
+    at_once, memory = -(-sampling.batch_size // parts), memory_text(device)
+    size, smaller = ("×".join(map(str, lengths)) for lengths in (sampling.patch_size, _smaller(sampling.patch_size)))
+    advice = f"set patch_size to {smaller}"
+    if at_once > 1:
+        advice = f"set accumulation to {parts * 2} ({-(-at_once // 2)} at a time, with the same result), or {advice}"
+    where = f"{device} ({memory})" if memory else str(device)
+    return f"{at_once} patches of {size} voxels at a time do not fit into the memory of {where}: {advice}."
+
+
+def _smaller(patch_size: tuple[int, ...]) -> tuple[int, ...]:
+    """Three quarters of each length, in whole sixteenths where there are any."""
+    return tuple(max(length * 3 // 4 // 16 * 16, min(length, 16)) for length in patch_size)

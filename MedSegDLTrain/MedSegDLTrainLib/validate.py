@@ -1,24 +1,54 @@
-"""How good a network in training is, on slices of patients that it does not train on."""
+"""How good the network of a run is on whole volumes of patients that it does not train on."""
 
 from __future__ import annotations
 
-import torch
-from torch import nn
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from MedSegDLTrainLib.cases import IGNORE
-from MedSegDLTrainLib.slices import AnnotatedSlice
+from MedSegDLLib.labels import LabelTable
+from MedSegDLLib.options import SegmentOptions
+from MedSegDLLib.progress import CancelToken
+from MedSegDLTrainLib.cases import Case, read_dataset
+from MedSegDLTrainLib.checkpoints import TrainingState
+from MedSegDLTrainLib.job import TrainingJob
+from MedSegDLTrainLib.measure import case_rows, patient_scores, score
+from MedSegDLTrainLib.run_folder import CaseRows
+from MedSegDLTrainLib.run_model import model_of_weights
+
+_DISTANCES = ("surface_distance_mean_mm", "hd95_mm")
 
 
-@torch.inference_mode()
-def patient_dice(network: nn.Module, slices: list[AnnotatedSlice]) -> dict[str, float]:
-    """Dice of each patient's foreground over all their annotated slices at the slices' own spacing (one-logit networks)."""
-    network.eval()
-    sums: dict[str, list[int]] = {}
-    for item in slices:
-        prediction = network(torch.from_numpy(item.image)[None, None])[0, 0].numpy() > 0
-        counted = item.label != IGNORE
-        reference = (item.label > 0) & counted
-        patient = sums.setdefault(item.patient, [0, 0])
-        patient[0] += 2 * int((prediction & reference).sum())
-        patient[1] += int((prediction & counted).sum() + reference.sum())
-    return {patient: shared / total if total else 1.0 for patient, (shared, total) in sums.items()}
+@dataclass(frozen=True)
+class Validated:
+    """`score`: the job's measure, None if it is undefined everywhere; the same for each patient; the rows of each case."""
+
+    score: float | None
+    patients: dict[str, float]
+    cases: dict[str, CaseRows]
+    seconds: float
+
+
+class Validator:
+    """Runs a state's weights on the validation cases through `segment`, as users run a model."""
+
+    def __init__(self, job: TrainingJob, folder: Path, table: LabelTable, cases: Sequence[Case], device: str) -> None:
+        self._job, self._folder, self._table, self.cases = job, folder, table, cases
+        self._dataset = read_dataset(folder)
+        self._options = SegmentOptions(device=device, precision=job.optimisation.precision)
+
+    def __call__(self, state: TrainingState, cancel: CancelToken) -> Validated:
+        """Raises Cancelled within one patch when asked to stop."""
+        began, metric = time.monotonic(), self._job.validation.metric
+        model = model_of_weights(self._job, self._table, state.published.state_dict(), "run")
+        rows = {
+            case.name: case_rows(
+                model, self._folder, case, self._dataset, self._options, surfaces=metric in _DISTANCES, cancel=cancel
+            )
+            for case in self.cases
+        }
+        owners = {case.name: case.patient for case in self.cases}
+        cases = {name: CaseRows(owners[name], tuple(labels)) for name, labels in rows.items()}
+        seconds = time.monotonic() - began
+        return Validated(score(rows, owners, metric), patient_scores(rows, owners, metric), cases, seconds)

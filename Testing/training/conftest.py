@@ -48,8 +48,9 @@ def job_file(tmp_path, case_folder):
             "normalisation": {"method": "zscore", "region": "slice"},
         },
         "sampling": {
-            "patch_size": [16, 16],
+            "patch_size": [16, 16, 1],
             "batch_size": 4,
+            "sampler": "slices",
             "foreground_fraction": 0.8,
             "jitter_mm": 6.0,
             "empty_slice_fraction": 0.1,
@@ -68,13 +69,21 @@ def job_file(tmp_path, case_folder):
             "bias_field": 0.2,
             "blur_pixels": 1.0,
             "low_resolution": 2.0,
+            "motion_blur_pixels": 3.0,
+            "flips": "x",
             "noise": 0.1,
         },
         "loss": "dice_and_cross_entropy",
-        "optimisation": {"steps": 8, "learning_rate": 0.01, "clip_norm": 1.0, "average_decay": 0.9},
+        "optimisation": {
+            "epochs": 4,
+            "steps_per_epoch": 2,
+            "learning_rate": 0.01,
+            "clip_norm": 1.0,
+            "average_decay": 0.9,
+        },
+        "inference": {"patch_size": [16, 16, 1], "activation": "sigmoid"},
         "seed": 3,
-        "validation_patients": ["B"],
-        "validate_every": 2,
+        "validation": {"patients": ["B"], "share": 1.0},
     }
     path = tmp_path / "job.json"
     path.write_text(json.dumps(job), encoding="utf-8")

@@ -1,0 +1,197 @@
+"""The loop of a run: steps, validations, checkpoints, and what others ask of it in between."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from MedSegDLLib.errors import Cancelled
+from MedSegDLLib.progress import CancelToken
+from MedSegDLTrainLib.checkpoints import TrainingState, save_best, save_checkpoint
+from MedSegDLTrainLib.disk import is_full, when_there_is_room
+from MedSegDLTrainLib.job import TrainingJob
+from MedSegDLTrainLib.measure import is_better
+from MedSegDLTrainLib.patches import Batch
+from MedSegDLTrainLib.progress import EventLog
+from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, request_to, withdraw_request, write_document
+from MedSegDLTrainLib.validate import Validated, Validator
+
+_RECENT_STEPS = 50  # that an estimate of the time left is made of
+_SECONDS_BETWEEN_LOOKS = 0.1
+
+
+class StopRequests(CancelToken):
+    """Set by a signal, or by another process through the run's folder."""
+
+    def __init__(self, run: Path, token: CancelToken) -> None:
+        super().__init__()
+        self._run, self._token = run, token
+
+    @property
+    def cancelled(self) -> bool:
+        return self._token.cancelled or request_to(self._run) == "stop"
+
+
+@dataclass(frozen=True)
+class LoopParts:
+    """What a loop works with; `steps` is the number of all steps of the run."""
+
+    job: TrainingJob
+    run: Path
+    steps: int
+    validator: Validator
+    events: EventLog
+    stop: CancelToken
+    checkpoint_seconds: float
+
+
+class Loop:
+    """Takes a state from its step to the last one. Only steps change weights: everything else may happen at any time."""
+
+    def __init__(self, parts: LoopParts, state: TrainingState) -> None:
+        self._parts, self._state, self._tally = parts, state, state.tally
+        self._recent: deque[float] = deque(maxlen=_RECENT_STEPS)
+        self._epoch_losses: list[float] = []
+        self._saved_at = time.monotonic()
+
+    def run(self, batches: Iterable[Batch], step: Callable[[Batch, int, int], float]) -> None:
+        """Take a step for each batch; `step` gets the batch, the step's number from 0, and the number of all.
+
+        Raises Cancelled, with a checkpoint saved, when asked to stop.
+        """
+        began = time.monotonic()
+        for batch in batches:
+            self._heed()
+            loss = step(batch, self._tally.step, self._parts.steps)
+            self._count(loss, len(batch.cases), time.monotonic() - began)
+            if self._tally.step % self._parts.job.optimisation.steps_per_epoch == 0:
+                self._end_epoch()
+            if time.monotonic() - self._saved_at >= self._parts.checkpoint_seconds:
+                self.save()
+            began = time.monotonic()
+        self._heed()
+        self._finish()
+
+    def tell(self, event: str, **fields: object) -> None:
+        """Write an event; on a full disk wait until there is room."""
+        self._kept(lambda: self._parts.events.write(event, step=self._tally.step, **fields))
+
+    def save(self) -> None:
+        """Write a checkpoint; on a full disk wait until there is room."""
+        self._kept(lambda: save_checkpoint(self._state, self._parts.run))
+        self._saved_at = time.monotonic()
+        self.tell("checkpoint")
+
+    def _kept(self, action: Callable[[], None]) -> None:
+        when_there_is_room(
+            action,
+            lambda: self._tell_if_possible("paused", reason="the disk is full: make room, then the run goes on"),
+            lambda: self._tell_if_possible("warning", text="There is room on the disk again: the run goes on."),
+            self._parts.stop,
+        )
+
+    def _tell_if_possible(self, event: str, **fields: object) -> None:
+        try:
+            self._parts.events.write(event, step=self._tally.step, **fields)
+        except OSError as reason:
+            if not is_full(reason):
+                raise
+
+    def _count(self, loss: float, patches: int, seconds: float) -> None:
+        self._tally.step += 1
+        self._tally.training_seconds += seconds
+        self._recent.append(seconds)
+        self._epoch_losses.append(loss)
+        usual = statistics.median(self._recent)
+        self.tell(
+            "step",
+            loss=loss,
+            rate=self._state.optimizer.param_groups[0]["lr"],
+            seconds_per_step=round(usual, 4),
+            patches_per_second=round(patches / usual, 2),
+            seconds_left=round(self._seconds_left(statistics.fmean(self._recent)), 1),
+        )
+
+    def _seconds_left(self, seconds_per_step: float) -> float:
+        """Steps as fast as the last ones, with validations as often as up to now, and the last validation."""
+        tally = self._tally
+        validating = 1 + tally.validation_seconds / tally.training_seconds
+        return (self._parts.steps - tally.step) * seconds_per_step * validating + tally.last_validation_seconds
+
+    def _end_epoch(self) -> None:
+        epoch = self._tally.step // self._parts.job.optimisation.steps_per_epoch
+        self.tell("epoch", epoch=epoch, loss=statistics.fmean(self._epoch_losses))
+        self._epoch_losses.clear()
+        if self._validation_is_due():
+            self._validate()
+
+    def _validation_is_due(self) -> bool:
+        """Whether validating now stays within its share of the time; not in the last epoch, which ends with one anyway.
+
+        How long it takes is not known before the first one, which therefore waits for as great a share of the steps.
+        """
+        tally, share = self._tally, self._parts.job.validation.share
+        if not self._parts.validator.cases or tally.step >= self._parts.steps:
+            return False
+        if not tally.last_validation_seconds:
+            return tally.step >= share * self._parts.steps
+        spent = tally.validation_seconds + tally.last_validation_seconds
+        return spent <= share * (tally.training_seconds + spent)
+
+    def _validate(self) -> None:
+        result = self._parts.validator(self._state, self._parts.stop)
+        self._tally.validation_seconds += result.seconds
+        self._tally.last_validation_seconds = result.seconds
+        metric, before = self._parts.job.validation.metric, self._tally.best_score
+        best = result.score is not None and (before is None or is_better(metric, result.score, before))
+        if best:
+            self._keep_best(result)
+        self.tell(
+            "validation",
+            metric=metric,
+            score=result.score,
+            best=best,
+            patients=result.patients,
+            seconds=round(result.seconds, 2),
+        )
+
+    def _keep_best(self, result: Validated) -> None:
+        self._tally.best_step, self._tally.best_score = self._tally.step, result.score
+        self._kept(lambda: save_best(self._state, self._parts.run))
+        document = BestValidation(self._tally.step, self._parts.job.validation.metric, result.score, result.cases)
+        self._kept(lambda: write_document(document, self._parts.run / VALIDATION_FILE))
+
+    def _finish(self) -> None:
+        self.save()  # before the validation: a kill during it costs no step
+        if self._parts.validator.cases:
+            self._validate()
+        else:
+            self._kept(lambda: save_best(self._state, self._parts.run))
+        seconds = round(self._tally.training_seconds + self._tally.validation_seconds, 1)
+        self.save()
+        self.tell("finished", best_step=self._tally.best_step, best_score=self._tally.best_score, seconds=seconds)
+
+    def _heed(self) -> None:
+        """Do what others ask for between two steps."""
+        if self._parts.stop.cancelled:
+            self._stop()
+        if request_to(self._parts.run) == "pause":
+            self._pause()
+
+    def _stop(self) -> None:
+        self.save()
+        withdraw_request(self._parts.run)
+        raise Cancelled(f"Stopped as asked at step {self._tally.step}; --resume goes on from there.")
+
+    def _pause(self) -> None:
+        self.save()
+        self.tell("paused", reason="asked to pause")
+        while request_to(self._parts.run) == "pause" and not self._parts.stop.cancelled:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        if self._parts.stop.cancelled:
+            self._stop()
+        self.tell("started", steps=self._parts.steps, resumed=True)

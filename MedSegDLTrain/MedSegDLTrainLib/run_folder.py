@@ -1,0 +1,163 @@
+"""A run's folder: what lies in it, who works on it, and what others ask of it (light: no torch).
+
+    job.json          the job as it is run, with an absolute path to its cases
+    plan.json         how many steps it takes, fixed before the first one
+    events.jsonl      what it told (progress.py)
+    last.checkpoint, before.checkpoint, best.checkpoint
+    validation.json   the rows of the best validation
+    request           what another process asks for: pause or stop
+
+What a detached run prints goes to a file beside the folder, <folder>.log.txt.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.strict_json import read_json, to_json
+from MedSegDLTrainLib.progress import last_events
+
+JOB_FILE, PLAN_FILE, EVENTS_FILE, VALIDATION_FILE = "job.json", "plan.json", "events.jsonl", "validation.json"
+LOG_FILE = "log.txt"
+_LOCK_FILE, _REQUEST_FILE = ".lock", "request"
+REQUESTS = ("pause", "stop")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """plan.json: what is fixed when a run begins."""
+
+    steps: int
+    seconds_per_step: float | None = None
+
+
+@dataclass(frozen=True)
+class CaseRows:
+    """Rows as `measure.case_rows` gives them."""
+
+    patient: str
+    labels: tuple[dict[str, str | int | float | None], ...]
+
+
+@dataclass(frozen=True)
+class BestValidation:
+    """validation.json: the best validation so far; `cases` maps a case to its patient and its rows, one a label."""
+
+    step: int
+    metric: str
+    score: float
+    cases: dict[str, CaseRows]
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run stands. `state`: running, paused, stopped, finished, failed, or killed (nobody works on it, no last word)."""
+
+    state: str
+    step: int = 0
+    steps: int = 0
+    loss: float | None = None
+    seconds_left: float | None = None
+    score: float | None = None
+    reason: str = ""
+
+    def to_json(self) -> dict:
+        """As `train status --json` prints it."""
+        return asdict(self)
+
+
+@contextmanager
+def owned(run: Path) -> Iterator[None]:
+    """Work on a run as the only one; the kernel drops the lock with the process. Raises InputError if another one does."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(run / _LOCK_FILE, timeout=2):
+            yield
+    except Timeout as reason:
+        raise InputError(
+            f"Another process works on the run in {run}: watch it with `medsegdl train status`, or stop it first."
+        ) from reason
+
+
+def is_owned(run: Path) -> bool:
+    """Whether a process works on the run now."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(run / _LOCK_FILE, blocking=False):
+            return False
+    except Timeout:
+        return True
+
+
+def status_of(run: Path) -> RunStatus:
+    """Where the run stands; raises InputError if the folder holds no run."""
+    if not (run / JOB_FILE).is_file():
+        raise InputError(f"{run} holds no training run: there is no {JOB_FILE} in it.")
+    events = last_events(run / EVENTS_FILE)
+    steps = read_plan(run).steps if (run / PLAN_FILE).is_file() else 0
+    latest = {event["event"]: event for event in events}
+    score = read_best(run).score if (run / VALIDATION_FILE).is_file() else None
+    step = max((event.get("step", 0) for event in events[-1:]), default=0)
+    told = latest.get("step", {})
+    state, reason = _state(events, is_owned(run))
+    left = told.get("seconds_left") if state in ("running", "paused") else None
+    return RunStatus(state, step, steps, told.get("loss"), left, score, reason)
+
+
+def _state(events: list[dict], alive: bool) -> tuple[str, str]:
+    last = next((event for event in reversed(events) if event["event"] not in ("warning", "checkpoint")), {})
+    reason = last.get("reason", "")
+    if last.get("event") == "paused":
+        return ("paused" if alive else "stopped"), reason
+    if alive:
+        return "running", ""
+    if last.get("event") in ("finished", "failed"):
+        return last["event"], reason
+    return "killed", ""
+
+
+def ask(run: Path, request: str) -> None:
+    """Ask the process that works on the run for one of REQUESTS; raises InputError if nobody does."""
+    if not is_owned(run):
+        raise InputError(f"No process works on the run in {run}: there is nothing to {request}.")
+    with written_beside(run / _REQUEST_FILE) as beside:
+        beside.write_text(request, encoding="utf-8")
+
+
+def withdraw_request(run: Path) -> None:
+    """Take a request back, for example a pause."""
+    (run / _REQUEST_FILE).unlink(missing_ok=True)
+
+
+def request_to(run: Path) -> str | None:
+    """What somebody asks of the run: one of REQUESTS, or None."""
+    path = run / _REQUEST_FILE
+    if not os.path.exists(path):  # noqa: PTH110 (asked at every step: twice as fast as pathlib)
+        return None
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    return text if text in REQUESTS else None
+
+
+def read_plan(run: Path) -> Plan:
+    """plan.json of the run; raises InputError."""
+    return read_json(Plan, run / PLAN_FILE, InputError)
+
+
+def read_best(run: Path) -> BestValidation:
+    """validation.json of the run; raises InputError."""
+    return read_json(BestValidation, run / VALIDATION_FILE, InputError)
+
+
+def write_document(document: Plan | BestValidation, path: Path) -> None:
+    """Write one of a run's documents whole or not at all."""
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(to_json(document), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,131 @@
+"""Where a run stands, told from its files; who works on it; what others ask of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from MedSegDLLib.errors import InputError
+from MedSegDLTrainLib.progress import EventLog
+from MedSegDLTrainLib.run_folder import (
+    BestValidation,
+    CaseRows,
+    Plan,
+    RunStatus,
+    ask,
+    is_owned,
+    owned,
+    read_best,
+    request_to,
+    status_of,
+    withdraw_request,
+    write_document,
+)
+
+PACKAGES = os.pathsep.join(str(Path(__file__).resolve().parents[2] / folder) for folder in ("MedSegDL", "MedSegDLTrain"))
+
+
+@pytest.fixture
+def run(tmp_path):
+    (tmp_path / "job.json").write_text("{}", encoding="utf-8")
+    write_document(Plan(100), tmp_path / "plan.json")
+    return tmp_path
+
+
+def _log(run, *events):
+    log = EventLog(run / "events.jsonl")
+    for event, fields in events:
+        log.write(event, **fields)
+
+
+STEP = ("step", {"step": 7, "loss": 0.5, "seconds_left": 9.0})
+
+
+@pytest.mark.parametrize(
+    ("events", "state"),
+    [
+        ([STEP], "killed"),
+        ([STEP, ("checkpoint", {"step": 7})], "killed"),
+        ([STEP, ("paused", {"step": 7, "reason": "asked"})], "stopped"),
+        ([STEP, ("finished", {"step": 7})], "finished"),
+        ([STEP, ("failed", {"reason": "No."}), ("warning", {"step": 7, "text": "late"})], "failed"),
+    ],
+)
+def test_a_run_that_nobody_works_on_is_told_from_its_last_word(run, events, state):
+    _log(run, *events)
+    assert status_of(run).state == state
+
+
+@pytest.mark.parametrize(("last", "state"), [([], "running"), ([("paused", {"step": 7, "reason": "asked"})], "paused")])
+def test_a_run_that_somebody_works_on_is_running_or_paused(run, last, state):
+    _log(run, STEP, *last)
+    with owned(run):
+        status = status_of(run)
+    assert status == RunStatus(state, 7, 100, 0.5, 9.0, None, "asked" if last else "")
+
+
+def test_the_best_validation_is_part_of_the_status(run):
+    rows = ({"name": "heart", "dice": 0.9, "hd95_mm": None},)
+    best = BestValidation(5, "dice", 0.9, {"a": CaseRows("A", rows)})
+    write_document(best, run / "validation.json")
+    assert read_best(run) == best
+    assert status_of(run).score == 0.9
+
+
+def test_a_folder_without_a_job_is_no_run(tmp_path):
+    with pytest.raises(InputError, match="holds no training run"):
+        status_of(tmp_path)
+
+
+def test_a_second_owner_is_refused_until_the_first_is_killed(run):
+    code = "import sys, time; from pathlib import Path; from MedSegDLTrainLib.run_folder import owned\n"
+    code += "with owned(Path(sys.argv[1])): print('mine', flush=True); time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, run], stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": PACKAGES}
+    )
+    assert process.stdout.readline() == b"mine\n"
+    assert is_owned(run)
+    with pytest.raises(InputError, match="Another process works on the run"), owned(run):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    assert not is_owned(run)
+    with owned(run):
+        assert is_owned(run)
+
+
+def test_requests_are_seen_and_can_be_taken_back(run):
+    with pytest.raises(InputError, match="nothing to pause"):
+        ask(run, "pause")
+    with owned(run):
+        assert request_to(run) is None
+        ask(run, "pause")
+        assert request_to(run) == "pause"
+        withdraw_request(run)
+        assert request_to(run) is None
+
+
+def test_an_unknown_request_is_none(run):
+    (run / "request").write_text("dance", encoding="utf-8")
+    assert request_to(run) is None
+
+
+def test_a_line_cut_short_by_a_kill_is_skipped_and_never_continued(run):
+    _log(run, STEP)
+    path = run / "events.jsonl"
+    path.write_text(path.read_text(encoding="utf-8") + '{"event": "st', encoding="utf-8")
+    assert status_of(run).step == 7
+    _log(run, ("finished", {"step": 8}))
+    assert status_of(run).state == "finished"
+    assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["step"] == 8
+
+
+def test_the_status_of_a_long_run_needs_only_the_end_of_its_log(run):
+    _log(run, *[("step", {"step": n, "loss": 1 / n, "seconds_left": 1.0}) for n in range(1, 1500)])
+    assert (run / "events.jsonl").stat().st_size > 2**16
+    assert status_of(run).step == 1499
