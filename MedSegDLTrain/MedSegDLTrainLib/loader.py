@@ -1,0 +1,66 @@
+"""Batches in the order of the steps, made in this process or ahead of it in others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from MedSegDLTrainLib.job import TrainingJob
+from MedSegDLTrainLib.patches import Batch, DrawnPatch, PatchSource, rendered, rendered_parts
+
+_AHEAD = 2  # batches that each process makes before they are asked for
+
+
+def batches(
+    source: PatchSource, job: TrainingJob, first_step: int, steps: int, device: torch.device, processes: int
+) -> Iterator[Batch]:
+    """The batches of steps first_step … steps − 1 on `device`, the same whatever the number of loader processes.
+
+    With 0 processes each batch is made here when it is asked for. Otherwise that many processes work ahead: they make whole
+    batches for a CPU; for another device they only draw patches, which are rendered on the device. They end with this
+    process, also when it is killed, and when the iterator is closed.
+    """
+    if processes == 0:
+        for step in range(first_step, steps):
+            yield rendered(_drawn(source, job, step), job, device)
+        return
+    on_cpu = device.type == "cpu"
+    dataset = _Steps(source, job, on_cpu)
+    loader = DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=range(first_step, steps),
+        num_workers=processes,
+        prefetch_factor=_AHEAD,
+        pin_memory=not on_cpu,
+    )
+    for made in loader:
+        if on_cpu:
+            images, labels, cases = made
+            yield Batch(images, labels.long(), cases)
+        else:
+            yield rendered(made, job, device)
+
+
+class _Steps(Dataset):
+    """What a loader process makes of a step: a rendered batch, its labels uint8, or a list of drawn patches.
+
+    PyTorch lets loader processes compute with one thread each.
+    """
+
+    def __init__(self, source: PatchSource, job: TrainingJob, whole: bool) -> None:
+        self._source, self._job, self._whole = source, job, whole
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, tuple[str, ...]] | list[DrawnPatch]:
+        patches = _drawn(self._source, self._job, step)
+        if not self._whole:
+            return patches
+        images, labels = rendered_parts(patches, self._job, torch.device("cpu"))
+        return images, labels, tuple(patch.case for patch in patches)
+
+
+def _drawn(source: PatchSource, job: TrainingJob, step: int) -> list[DrawnPatch]:
+    return [source.drawn(step, index) for index in range(job.sampling.batch_size)]
