@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,20 +19,28 @@ from filelock import FileLock
 
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import InputError, MedSegDLError, OutputError
-from MedSegDLLib.files import name_of, read_image, read_labelmap, read_labels, write_image, write_labelmap
+from MedSegDLLib.files import name_of, read_image, read_labels, write_image
 from MedSegDLLib.image import Image, LabelMap
-from MedSegDLLib.labels import LabelTable
+from MedSegDLLib.labels import LabelTable, write_label_table
+from MedSegDLLib.model_card import LABELS_FILE
+from MedSegDLLib.segmentation import Segmentation
 from MedSegDLTrainLib.cases import (
     CASES_FILE,
     IGNORE,
+    IGNORE_NAME,
     Case,
     CaseList,
     Dataset,
+    case_labels,
     earlier_label_path,
     image_path,
     label_path,
+    new_dataset,
+    prepared_folder,
     read_case_list,
     read_dataset,
+    values_of,
+    write_case_labels,
     write_case_list,
 )
 from MedSegDLTrainLib.splits import drawn
@@ -60,20 +68,26 @@ class NewCase:
 def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modality: str = "MR") -> Case:
     """Copy image and labels into the folder and return the case; an image that is there already gets the new labels.
 
-    The folder is made if need be, with the names of `table`, or of the segments of a .seg.nrrd. Segments are matched to
-    the folder's labels by name. Raises InputError for what cannot be a case, OutputError where writing fails.
+    The folder is made if need be, with the labels of `table`, or of the segments of a .seg.nrrd, which it keeps in
+    labels.csv. Segments are matched to the folder's labels by name; one called "ignore" marks what nobody annotated. In a
+    plain label map 255 does, and what a folder that is not new has for it. Raises InputError for what cannot be a case,
+    OutputError where writing fails.
     """
     image = read_image(new.image)
     given = read_labels(new.labels)
-    names = _values(given.labels)
+    table = LabelTable(tuple(label for label in (table or given.labels).labels if label.name != IGNORE_NAME))
     with _one_at_a_time(folder):
-        document, dataset = _opened(folder, _values(table) if table else names, modality)
-        labels = _checked(given.labelmap, names, image, new, dataset)
+        is_new = not (folder / CASES_FILE).is_file()
+        document, dataset = _begun(folder, table, modality) if is_new else _opened(folder)
+        marks = {IGNORE} if is_new else {IGNORE, dataset.ignore}
+        labels = _checked(given, image, new, dataset.labels, marks)
         case, document = _placed(document, new, image)
+        if is_new:
+            write_label_table(table, folder / LABELS_FILE)
         _keep_earlier(folder, case)
         if case.version == 1:
             write_image(image, image_path(folder, case))
-        write_labelmap(labels, label_path(folder, case))
+        write_case_labels(folder, case, labels, dataset)
         cases = {before.name: before for before in document.cases} | {case.name: case}
         write_case_list(folder, CaseList(tuple(cases.values()), document.patients), dataset)
     return case
@@ -91,16 +105,17 @@ def remove_case(folder: Path, name: str) -> None:
         earlier = [earlier_label_path(folder, replace(case, version=version)) for version in range(1, case.version)]
         for path in (image_path(folder, case), label_path(folder, case), *earlier):
             path.unlink(missing_ok=True)
+        shutil.rmtree(prepared_folder(folder, case), ignore_errors=True)
 
 
-def problems_of(folder: Path) -> list[str]:
-    """What is wrong with a folder's cases, one sentence each; raises InputError if cases.json itself cannot be read."""
-    document, dataset = read_case_list(folder), read_dataset(folder)
+def problems_of(folder: Path, cases: Sequence[Case]) -> list[str]:
+    """What is wrong with cases of a folder, one sentence each; raises InputError if dataset.json itself cannot be read."""
+    dataset = read_dataset(folder)
     problems, seen = [], {}
-    for case in document.cases:
+    for case in cases:
         try:
-            image, labels = read_image(image_path(folder, case)), read_labelmap(label_path(folder, case))
-            _check_labels(labels, image, set(dataset.labels.values()), case.status)
+            image, labels = read_image(image_path(folder, case)), case_labels(folder, case, dataset)
+            _check_labels(labels, image, case.status)
         except MedSegDLError as reason:
             problems.append(f"{case.name}: {reason}")
             continue
@@ -122,15 +137,19 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
         raise OutputError(f"The case folder {folder} cannot be changed: {reason.strerror or reason}.") from reason
 
 
-def _opened(folder: Path, labels: dict[str, int], modality: str) -> tuple[CaseList, Dataset]:
-    if (folder / CASES_FILE).is_file():
-        return read_case_list(folder), read_dataset(folder)
-    if not labels:
+def _opened(folder: Path) -> tuple[CaseList, Dataset]:
+    """A folder that somebody else made may have no value yet for what nobody annotated."""
+    dataset = read_dataset(folder)
+    return read_case_list(folder), dataset if dataset.ignore else new_dataset(dataset.labels, dataset.modality)
+
+
+def _begun(folder: Path, table: LabelTable, modality: str) -> tuple[CaseList, Dataset]:
+    if not table.labels:
         raise InputError(
             f"{folder} is a new case folder: say what its labels are called, with a label table, the model that they come "
             "from, or a .seg.nrrd, which names its segments."
         )
-    return CaseList(()), Dataset(labels, modality)
+    return CaseList(()), new_dataset(_values(table), modality)
 
 
 def _values(table: LabelTable) -> dict[str, int]:
@@ -138,16 +157,20 @@ def _values(table: LabelTable) -> dict[str, int]:
     return {label.name: label.value for label in table.labels}
 
 
-def _checked(labels: LabelMap, names: dict[str, int], image: Image, new: NewCase, dataset: Dataset) -> LabelMap:
-    """The labels with the folder's values, and IGNORE where nobody annotated; raises InputError for what is no case."""
-    array = _renumbered(labels.array, names, dataset.labels) if names else labels.array
+def _checked(given: Segmentation, image: Image, new: NewCase, labels: dict[str, int], marks: set[int]) -> LabelMap:
+    """The labels with the folder's values, and IGNORE where nobody annotated; raises InputError for what is no case.
+
+    Without names, values are the folder's `labels`, and `marks` for what nobody annotated.
+    """
+    array, names = given.labelmap.array, _values(given.labels)
+    array = _renumbered(array, names, labels) if names else _known(array, set(labels.values()), marks)
     if new.slices is not None:
         array = _only_slices(array, new.slices)
-    _check_labels(replace(labels, array=array), image, set(dataset.labels.values()), new.status)
-    return LabelMap(array.astype(np.uint8), image.geometry, labels.name)
+    _check_labels(replace(given.labelmap, array=array), image, new.status)
+    return LabelMap(array, image.geometry, given.labelmap.name)
 
 
-def _check_labels(labels: LabelMap, image: Image, known: set[int], status: str) -> None:
+def _check_labels(labels: LabelMap, image: Image, status: str) -> None:
     if image.channels > 1:
         raise InputError(f"The image has {image.channels} values a voxel; a case has one.")
     if not image.geometry.same_grid(labels.geometry):
@@ -155,12 +178,7 @@ def _check_labels(labels: LabelMap, image: Image, known: set[int], status: str) 
             f"Image ({_size(image)} voxels) and labels ({_size(labels)} voxels) lie on different grids: "
             "export the segmentation with the image as its reference."
         )
-    values = set(np.unique(labels.array).tolist())
-    if unknown := sorted(values - known - {0, IGNORE}):
-        raise InputError(
-            f"The labels hold the value {unknown[0]}, which is none of {_listed(known)}, 0 or {IGNORE}: "
-            "take it out, or use a case folder whose labels have it."
-        )
+    values = values_of(labels.array)
     if values == {IGNORE}:
         raise InputError("The labels say nothing: every voxel is marked as not annotated.")
     if values == {0} and status != "approved":
@@ -169,12 +187,23 @@ def _check_labels(labels: LabelMap, image: Image, known: set[int], status: str) 
 
 def _renumbered(array: np.ndarray, names: dict[str, int], labels: dict[str, int]) -> np.ndarray:
     """Segments by their name, never by their value."""
-    result = np.where(array == IGNORE, IGNORE, 0) if IGNORE not in names.values() else np.zeros(array.shape, np.int64)
+    result = np.zeros(array.shape, np.uint8)
     for name, value in names.items():
-        if name not in labels:
+        if name not in labels and name != IGNORE_NAME:
             raise InputError(f"The segment '{name}' is none of the folder's labels ({', '.join(labels)}): rename it.")
-        result[array == value] = labels[name]
+        result[array == value] = IGNORE if name == IGNORE_NAME else labels[name]
     return result
+
+
+def _known(array: np.ndarray, labels: set[int], marks: set[int]) -> np.ndarray:
+    """Values without names, with IGNORE for each of `marks`."""
+    if unknown := sorted(values_of(array) - {0} - labels - marks):
+        known = ", ".join(map(str, sorted(labels)))
+        raise InputError(
+            f"The labels hold the value {unknown[0]}, which is none of {known}, 0 or {IGNORE}: "
+            "take it out, or use a case folder whose labels have it."
+        )
+    return np.where(np.isin(array, list(marks)), IGNORE, array).astype(np.uint8)
 
 
 def _only_slices(array: np.ndarray, slices: tuple[int, ...]) -> np.ndarray:
@@ -226,7 +255,3 @@ def _content(image: Image) -> str:
 
 def _size(item: Image | LabelMap) -> str:
     return "×".join(map(str, item.geometry.size))
-
-
-def _listed(values: set[int]) -> str:
-    return ", ".join(map(str, sorted(values)))

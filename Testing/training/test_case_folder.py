@@ -12,18 +12,22 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.files import read_image, read_labelmap, write_image, write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
-from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLLib.labels import Code, Label, LabelTable, Terminology
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.segmentation_file import write_segmentation
 from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
 from MedSegDLTrainLib.cases import (
     IGNORE,
     Case,
+    case_labels,
     earlier_label_path,
     image_path,
     label_path,
+    label_table_of,
+    prepared_folder,
     read_case_list,
     read_cases,
+    read_dataset,
     write_cases,
 )
 
@@ -65,9 +69,9 @@ def test_a_case_is_copied_as_it_is(folder, tmp_path):
         "background": 0,
         "left": 1,
         "right": 2,
-        "ignore": 255,
+        "ignore": 3,
     }
-    assert problems_of(folder) == []
+    assert problems_of(folder, read_cases(folder)) == []
 
 
 def test_a_correction_keeps_the_earlier_labels_and_the_split(folder, tmp_path):
@@ -112,8 +116,9 @@ def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
 
 def test_only_annotated_slices_count(folder, tmp_path):
     case = _add(folder, tmp_path, slices=(1, 2))
-    stored = read_labelmap(label_path(folder, case)).array
-    assert (stored[0] == IGNORE).all() and (stored[1:] != IGNORE).all()
+    assert (read_labelmap(label_path(folder, case)).array[0] == 3).all()
+    stored = case_labels(folder, case, read_dataset(folder)).array
+    assert (stored[0] == IGNORE).all() and set(np.unique(stored[1:])) == {0, 1}
 
 
 def test_segments_are_matched_by_name(folder, tmp_path):
@@ -133,6 +138,61 @@ def test_segments_name_the_labels_of_a_new_folder(folder, tmp_path):
     write_segmentation(Segmentation(LabelMap(np.ones(GEOMETRY.shape_zyx, np.uint8), GEOMETRY), TABLE), path)
     add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
     assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]["right"] == 2
+    assert label_table_of(folder) == TABLE
+
+
+def test_a_segment_called_ignore_marks_what_nobody_annotated(folder, tmp_path):
+    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
+    array[0, 0, 0], array[1], array[2, 3, 4] = 1, 2, 3
+    table = LabelTable((Label(1, "left", (9, 0, 0)), Label(2, "ignore", (1, 1, 1)), Label(3, "right", (0, 0, 9))))
+    path = tmp_path / "partly.seg.nrrd"
+    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
+    case = add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
+    dataset = read_dataset(folder)
+    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 3}, 4)
+    stored = case_labels(folder, case, dataset).array
+    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 3) and (stored[1] == IGNORE).all()
+
+
+def test_a_folder_keeps_the_table_it_began_with(folder, tmp_path):
+    heart = Terminology(Code("SCT", "123037004", "Anatomical Structure"), Code("SCT", "80891009", "Heart"))
+    table = LabelTable((Label(1, "left", (200, 0, 0), heart), Label(2, "right", (0, 0, 200))))
+    new = NewCase(_image(tmp_path, 0), _labels(tmp_path), "A")
+    add_case(folder, new, table)
+    add_case(folder, new, LabelTable((Label(1, "other", (1, 2, 3)),)))
+    assert label_table_of(folder) == table
+
+
+def test_what_a_plain_label_map_may_say_of_voxels_nobody_annotated(folder, tmp_path):
+    """255 always; the folder's own value once the folder is there, since in a new one it is more likely a mistake."""
+    with pytest.raises(InputError, match="the value 3, which is none of 1, 2, 0 or 255"):
+        _add(folder, tmp_path, value=3, slices=(1,))
+    _add(folder, tmp_path)
+    for value in (3, IGNORE):
+        case = _add(folder, tmp_path, value=value, status="approved")
+        assert case_labels(folder, case, read_dataset(folder)).array[1, 1, 1] == IGNORE
+
+
+def test_labels_that_a_case_folder_cannot_hold_are_sentences(folder, tmp_path):
+    tables = {
+        "values from 1 to 254, but one is 255": LabelTable((Label(255, "left", (200, 0, 0)),)),
+        "cannot be called 'background'": LabelTable((Label(1, "background", (200, 0, 0)),)),
+    }
+    for sentence, table in tables.items():
+        with pytest.raises(InputError, match=sentence):
+            add_case(folder, NewCase(_image(tmp_path, 0), _labels(tmp_path), "A"), table)
+    assert not (folder / "cases.json").exists()
+
+
+def test_a_folder_without_a_value_for_ignored_voxels_gets_one(folder, tmp_path):
+    _add(folder, tmp_path)
+    path = folder / "dataset.json"
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["labels"]["ignore"]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    case = _add(folder, tmp_path, 1, slices=(1,))
+    assert read_dataset(folder).ignore == 3
+    assert (case_labels(folder, case, read_dataset(folder)).array[0] == IGNORE).all()
 
 
 def test_what_is_no_case_is_refused_and_changes_nothing(folder, tmp_path):
@@ -156,10 +216,10 @@ def test_what_is_no_case_is_refused_and_changes_nothing(folder, tmp_path):
 
 def test_what_is_truly_empty_is_a_case_once_somebody_says_so(folder, tmp_path):
     case = _add(folder, tmp_path, value=0, slices=(0, 2))
-    assert set(np.unique(read_labelmap(label_path(folder, case)).array)) == {0, IGNORE}
+    assert set(np.unique(read_labelmap(label_path(folder, case)).array)) == {0, 3}
     approved = _add(folder, tmp_path, 1, value=0, status="approved")
     assert not read_labelmap(label_path(folder, approved)).array.any()
-    assert problems_of(folder) == []
+    assert problems_of(folder, read_cases(folder)) == []
 
 
 def test_a_new_folder_needs_names(folder, tmp_path):
@@ -172,7 +232,7 @@ def test_check_finds_what_was_spoiled_afterwards(folder, tmp_path):
     label_path(folder, cases[0]).unlink()
     image_path(folder, cases[2]).write_bytes(image_path(folder, cases[1]).read_bytes())
     write_labelmap(LabelMap(np.full(GEOMETRY.shape_zyx, 9, np.uint8), GEOMETRY), label_path(folder, cases[3]))
-    problems = problems_of(folder)
+    problems = problems_of(folder, cases)
     assert [problem.split(":")[0] for problem in problems] == ["scan-0", "scan-2", "scan-3"]
     assert "same image as scan-1" in problems[1] and "the value 9" in problems[2]
 
@@ -181,10 +241,13 @@ def test_removing_takes_the_files_but_not_the_patient(folder, tmp_path):
     _add(folder, tmp_path, 0, "A")
     _add(folder, tmp_path, 0, "A", value=2)
     kept = _add(folder, tmp_path, 1, "B")
+    (prepared_folder(folder, kept) / "key").mkdir(parents=True)
+    (prepared_folder(folder, read_cases(folder)[0]) / "key").mkdir(parents=True)
     remove_case(folder, "scan-0")
     assert read_cases(folder) == (kept,)
     assert [patient.key for patient in read_case_list(folder).patients] == ["A", "B"]
     assert not [path for path in folder.rglob("*") if "scan-0" in path.name]
+    assert prepared_folder(folder, kept).is_dir()
     with pytest.raises(InputError, match="no case scan-0"):
         remove_case(folder, "scan-0")
 

@@ -2,7 +2,10 @@
 
 from collections import Counter
 
-from MedSegDLTrainLib.splits import FOLDS, drawn
+import pytest
+
+from MedSegDLLib.errors import InputError
+from MedSegDLTrainLib.splits import FOLDS, Patient, drawn, fold_of
 
 
 def _patients(count):
@@ -29,3 +32,27 @@ def test_held_out_patients_take_no_place_from_the_others():
     held_out = drawn(patients, "H", "test")
     assert held_out.split == "test"
     assert drawn([*patients, held_out], "X") == drawn(patients, "X")
+
+
+@pytest.mark.parametrize("folds", [2, 3, 5, 10])
+def test_nobody_changes_folds_while_a_hundred_patients_come(folds):
+    patients, places = [], {}
+    for number in range(100):
+        patients.append(drawn(patients, f"P{number}", "test" if number % 7 == 3 else None))
+        for patient in patients:
+            place = fold_of(patients, patient.key, folds)
+            assert places.setdefault(patient.key, place) == place
+        sizes = Counter(places[patient.key] for patient in patients if patient.split != "test")
+        assert set(sizes) <= set(range(folds)) and max(sizes.values()) - min(sizes[fold] for fold in range(folds)) <= 1
+
+
+def test_five_folds_are_those_written_down():
+    patients = [Patient("A", "train", 3), Patient("B", "train", 3)]
+    assert [fold_of(patients, key, 5) for key in "AB"] == [3, 3]
+    assert [fold_of(patients, key, 2) for key in "AB"] == [1, 0]
+    assert all(fold_of(_patients(30), f"P{number}", 5) == _patients(30)[number].fold for number in range(30))
+
+
+def test_who_is_no_patient_of_the_folder_has_no_fold():
+    with pytest.raises(InputError, match="no patient X"):
+        fold_of(_patients(3), "X", 2)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from MedSegDLLib.files import read_labelmap, write_image, write_labelmap
+from MedSegDLLib.files import write_image, write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
-from MedSegDLTrainLib.cases import IGNORE, label_path, read_cases
+from MedSegDLTrainLib.cases import IGNORE, case_labels, read_cases, read_dataset
 from MedSegDLTrainLib.recipes.sunnybrook import HELD_OUT, sunnybrook_cases
 
 
@@ -32,18 +32,18 @@ def source(tmp_path):
 def test_cases_and_negatives(source, tmp_path):
     output = tmp_path / "cases"
     sunnybrook_cases(source, output)
-    cases = {case.name: case for case in read_cases(output)}
+    cases, dataset = {case.name: case for case in read_cases(output)}, read_dataset(output)
     assert {name: case.split for name, case in cases.items()} == {
         "SC-HF-I-01": "train",
         "SC-HF-I-02": "test",
         "SC-HF-I-01-beyond-ED": "train",
         "SC-HF-I-02-ED": "test",
     }
-    assert read_labelmap(label_path(output, cases["SC-HF-I-01"])).array.sum() == 2 * 6
-    beyond = read_labelmap(label_path(output, cases["SC-HF-I-01-beyond-ED"])).array
+    assert case_labels(output, cases["SC-HF-I-01"], dataset).array.sum() == 2 * 6
+    beyond = case_labels(output, cases["SC-HF-I-01-beyond-ED"], dataset).array
     # Contours lie in slices 3 and 4: 0, 1 and 6, 7 are two or more away, 2 and 5 stay unlabelled.
     assert [int(beyond[z].max()) for z in range(8)] == [0, 0, IGNORE, IGNORE, IGNORE, IGNORE, 0, 0]
-    stack = read_labelmap(label_path(output, cases["SC-HF-I-02-ED"])).array
+    stack = case_labels(output, cases["SC-HF-I-02-ED"], dataset).array
     assert [int(stack[z].max()) for z in range(8)] == [IGNORE, IGNORE, IGNORE, 1, 1, IGNORE, IGNORE, IGNORE]
     assert stack[3].sum() == 6
 

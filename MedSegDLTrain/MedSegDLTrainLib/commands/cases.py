@@ -75,11 +75,11 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    problems = problems_of(arguments.folder)
+    cases = read_case_list(arguments.folder).cases
+    problems = problems_of(arguments.folder, cases)
     for problem in problems:
         print(problem, file=sys.stderr)
-    count = len(read_case_list(arguments.folder).cases)
-    print(f"{count} cases, {len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
+    print(f"{len(cases)} cases, {len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
     return InputError.exit_code if problems else 0
 
 

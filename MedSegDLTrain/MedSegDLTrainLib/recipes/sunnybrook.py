@@ -17,10 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from MedSegDLLib.files import read_image, read_labelmap, write_image, write_labelmap
+from MedSegDLLib.files import read_image, read_labelmap, write_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
-from MedSegDLTrainLib.cases import IGNORE, Case, image_path, label_path, write_cases
+from MedSegDLTrainLib.cases import IGNORE, Case, image_path, new_dataset, write_case_labels, write_cases
+
+LABELS = {"left ventricular cavity": 1}
 
 HELD_OUT = ("SC-HF-I-02", "SC-HF-I-05", "SC-HF-I-06", "SC-HF-NI-04", "SC-HYP-37", "SC-N-07")
 """Three that have geometry, and one of each other kind, drawn at random before anything was trained."""
@@ -35,7 +37,7 @@ def sunnybrook_cases(source: Path, output: Path) -> list[Case]:
     (output / "imagesTr").mkdir(parents=True, exist_ok=True)
     (output / "labelsTr").mkdir(exist_ok=True)
     cases = _contoured_cases(source, output) + _stack_cases(source, output)
-    write_cases(output, cases, {"left ventricular cavity": 1}, "MR")
+    write_cases(output, cases, LABELS, "MR")
     return cases
 
 
@@ -90,7 +92,7 @@ def _far_from_contours(labels: np.ndarray) -> np.ndarray:
 
 def _write_case(output: Path, case: Case, image: np.ndarray, labels: np.ndarray, geometry: Geometry) -> None:
     write_image(Image(image[None], geometry), image_path(output, case))
-    write_labelmap(LabelMap(labels.astype(np.uint8), geometry), label_path(output, case))
+    write_case_labels(output, case, LabelMap(labels.astype(np.uint8), geometry), new_dataset(LABELS, "MR"))
 
 
 def _split(patient: str) -> str:
