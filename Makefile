@@ -2,7 +2,7 @@
 PYTHON = python3 python3.12 python3.11 python3.10 python3.13
 BENCH =
 
-.PHONY: install demo test lint bench
+.PHONY: install demo test lint bench soak
 
 install:
 	@.ci/environment .venv $(PYTHON)
@@ -17,6 +17,10 @@ test: lint
 lint: install
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
+
+# What takes many minutes: a run that is killed a hundred times.
+soak: install
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m soak -s
 
 bench:
 	@.ci/environment .venv-bench $(PYTHON)

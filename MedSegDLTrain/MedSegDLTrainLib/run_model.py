@@ -14,29 +14,13 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.model_card import CARD_VERSION, ModelCard, Training
 from MedSegDLLib.networks import build_network
-from MedSegDLTrainLib.cases import Dataset, label_table_of, read_dataset
+from MedSegDLTrainLib.cases import label_table_of, read_dataset
 from MedSegDLTrainLib.checkpoints import BEST_FILE, LAST_FILE, read_checkpoint
 from MedSegDLTrainLib.job import TrainingJob, read_job
+from MedSegDLTrainLib.prepared import labels_of_job
 from MedSegDLTrainLib.run_folder import JOB_FILE
 
 NOT_PUBLISHED = "A network in training: not for use."
-
-
-def class_names(job: TrainingJob, dataset: Dataset) -> list[str]:
-    """Names of the network's classes 1…K: those that the job names, else all of the case folder in order of their values.
-
-    Raises InputError if the folder lacks one, or their number does not fit the network.
-    """
-    names = list(job.labels) or sorted(dataset.labels, key=dataset.labels.__getitem__)
-    if missing := [name for name in names if name not in dataset.labels]:
-        raise InputError(f"The case folder has no label '{missing[0]}'; it has {', '.join(dataset.labels)}.")
-    outputs = 1 if job.inference.activation == "sigmoid" else len(names) + 1
-    if (job.inference.activation == "sigmoid" and len(names) != 1) or job.network.out_channels != outputs:
-        raise InputError(
-            f"The job's network has {job.network.out_channels} outputs with {job.inference.activation}, but there are "
-            f"{len(names)} labels ({', '.join(names)}): sigmoid is for one label, softmax has one output more than labels."
-        )
-    return names
 
 
 def model_of_weights(job: TrainingJob, table: LabelTable, weights: Mapping[str, Tensor], name: str) -> Model:
@@ -86,5 +70,5 @@ def model_of_run(run: Path, which: str = "best") -> Model:
 def table_of(job: TrainingJob, folder: Path) -> LabelTable:
     """The labels of a job's classes with values 1…K, names, colours and codes as the case folder has them."""
     known = {label.name: label for label in label_table_of(folder).labels}
-    names = class_names(job, read_dataset(folder))
+    names = labels_of_job(job, read_dataset(folder))
     return LabelTable(tuple(replace(known[name], value=value) for value, name in enumerate(names, 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from MedSegDLTrainLib.loop import Loop, LoopParts, StopRequests
 from MedSegDLTrainLib.losses import LOSSES
 from MedSegDLTrainLib.optimizers import OPTIMIZERS
 from MedSegDLTrainLib.patches import PatchSource
-from MedSegDLTrainLib.prepared import PreparedCase, prepared_case
+from MedSegDLTrainLib.prepared import PreparedCase, labels_of_job, prepared_one_by_one
 from MedSegDLTrainLib.progress import EventLog, Listener
 from MedSegDLTrainLib.run_folder import (
     EVENTS_FILE,
@@ -37,13 +38,14 @@ from MedSegDLTrainLib.run_folder import (
     withdraw_request,
     write_document,
 )
-from MedSegDLTrainLib.run_model import class_names, table_of
+from MedSegDLTrainLib.run_model import table_of
 from MedSegDLTrainLib.schedules import SCHEDULES
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
 from MedSegDLTrainLib.transfer import account, take_over
 from MedSegDLTrainLib.validate import Validator
 
+_MOST_PROCESSES = 8
 _TRIAL_STEPS, _TRIAL_SECONDS = 12, 30.0  # of which the first two, which set things up, do not count
 
 
@@ -81,6 +83,11 @@ def train(job_path: Path, run: Path, resume: bool = False, around: Surroundings 
             raise
 
 
+def usual_processes(device: str) -> int:
+    """Loader processes that suit a device of this computer: none beside a training on the CPU, which they would slow down."""
+    return 0 if find_device(device).type == "cpu" else min(max((os.cpu_count() or 1) - 1, 0), _MOST_PROCESSES)
+
+
 def checked(job: TrainingJob) -> TrainingJob:
     """The job, every name in it known; raises InputError before anything is started or written."""
     for table, key, what in (
@@ -89,7 +96,7 @@ def checked(job: TrainingJob) -> TrainingJob:
         (SCHEDULES, job.optimisation.schedule, "schedule"),
     ):
         entry(table, key, what)
-    class_names(job, read_dataset(Path(job.cases)))
+    labels_of_job(job, read_dataset(Path(job.cases)))
     return job
 
 
@@ -132,10 +139,10 @@ def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog
 
 def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventLog, stop: CancelToken) -> list[PreparedCase]:
     cases = []
-    for number, case in enumerate(division.training, 1):
+    for case in prepared_one_by_one(folder, division.training, job, lambda text: events.write("warning", text=text)):
         stop.check()
-        cases.append(prepared_case(folder, case, job, lambda text: events.write("warning", text=text)))
-        events.write("preparing", case=case.name, done=number, of=len(division.training))
+        cases.append(case)
+        events.write("preparing", case=case.name, done=len(cases), of=len(division.training))
     if not any(len(case.positions) for case in cases):
         raise InputError(f"{folder} holds no training case with a label: add some first.")
     return cases
@@ -146,7 +153,7 @@ def _start(job: TrainingJob, device: torch.device, events: EventLog) -> Training
     state = new_state(job, device)
     if job.start_from:
         model = load_model(Path(job.start_from) if Path(job.start_from).is_dir() else find_model(job.start_from))
-        names = class_names(job, read_dataset(Path(job.cases)))
+        names = labels_of_job(job, read_dataset(Path(job.cases)))
         events.write("taken_over", model=model.card.id, text=account(take_over(state.network, names, model)))
         restart_average(state, job.optimisation.average_decay)
     return state

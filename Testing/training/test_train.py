@@ -1,44 +1,83 @@
-"""The loop: it learns, it never touches held-out cases, and it resumes to the bit after a kill."""
+"""A run: it learns, never touches held-out cases, resumes to the bit, and says why it stops."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
 
-from MedSegDLLib.errors import Cancelled, InputError
+from MedSegDLLib.errors import Cancelled, DeviceError, InputError
 from MedSegDLLib.progress import CancelToken
+from MedSegDLTrainLib import loop
+from MedSegDLTrainLib import train as train_module
+from MedSegDLTrainLib.checkpoints import new_state
+from MedSegDLTrainLib.job import read_job
 from MedSegDLTrainLib.progress import read_events
-from MedSegDLTrainLib.train import train
+from MedSegDLTrainLib.run_folder import ask, is_owned, read_best, read_plan, status_of, withdraw_request
+from MedSegDLTrainLib.run_model import model_of_run
+from MedSegDLTrainLib.train import Surroundings, too_large, train
+from Testing.models import write_bright_model
+from Testing.training.killing import losses_of, train_with_kills
 
-PACKAGES = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("MedSegDL", "MedSegDLTrain")]
 
-
-def _change(job_file, **optimisation):
+def _change(job_file, section=None, **values):
     document = json.loads(job_file.read_text(encoding="utf-8"))
-    document["optimisation"] |= optimisation
+    (document[section] if section else document).update(values)
     job_file.write_text(json.dumps(document), encoding="utf-8")
+
+
+def _events(run, kind):
+    return [event for event in read_events(run / "events.jsonl") if event["event"] == kind]
 
 
 def _tensors(state):
     return [*state.network.state_dict().values(), *state.average.state_dict().values()]
 
 
+def _same(state, other):
+    return all(torch.equal(a, b) for a, b in zip(_tensors(state), _tensors(other), strict=True))
+
+
 def test_it_learns_squares(job_file, tmp_path):
-    _change(job_file, steps=120)
+    _change(job_file, "optimisation", epochs=60)
     train(job_file, tmp_path / "run")
-    events = read_events(tmp_path / "run" / "events.jsonl")
-    losses = [event["loss"] for event in events if event["event"] == "step"]
+    losses = [event["loss"] for event in _events(tmp_path / "run", "step")]
+    assert len(losses) == 120
     assert losses[-1] < 0.6 * losses[0]
-    validations = [event for event in events if event["event"] == "validation"]
-    assert validations[-1]["mean"] > 0.85
-    assert set(validations[-1]["dice"]) == {"B"}
-    assert events[-1]["event"] == "finished"
+    last = _events(tmp_path / "run", "validation")[-1]
+    assert set(last["patients"]) == {"B"}
+    assert last["score"] > 0.85
+    assert status_of(tmp_path / "run").state == "finished"
+
+
+def test_the_best_validation_is_kept_with_its_rows_and_its_weights(job_file, tmp_path):
+    train(job_file, tmp_path / "run")
+    best = read_best(tmp_path / "run")
+    told = [event for event in _events(tmp_path / "run", "validation") if event["best"]][-1]
+    assert (best.step, best.score, best.metric) == (told["step"], told["score"], "dice")
+    assert best.cases["b"].patient == "B"
+    assert [row["name"] for row in best.cases["b"].labels] == ["square"]
+    model = model_of_run(tmp_path / "run")
+    assert [label.name for label in model.labels.labels] == ["square"]
+    assert not model.network.training
+
+
+def test_events_tell_pace_and_time_left(job_file, tmp_path):
+    told = []
+    train(job_file, tmp_path / "run", around=Surroundings(listeners=[told.append]))
+    assert told == read_events(tmp_path / "run" / "events.jsonl")
+    started = _events(tmp_path / "run", "started")[0]
+    assert (started["steps"], started["training"], started["validation"], started["held_out"]) == (
+        8,
+        {"patients": 1, "cases": 1},
+        {"patients": 1, "cases": 1},
+        {"patients": 1, "cases": 1},
+    )
+    steps = _events(tmp_path / "run", "step")
+    assert all(step["patches_per_second"] > 0 and step["seconds_left"] >= 0 for step in steps)
+    assert len(_events(tmp_path / "run", "epoch")) == 4
 
 
 def test_held_out_cases_are_not_even_read(job_file, case_folder, tmp_path):
@@ -46,68 +85,197 @@ def test_held_out_cases_are_not_even_read(job_file, case_folder, tmp_path):
     train(job_file, tmp_path / "run")
 
 
+def test_without_validation_cases_the_last_weights_are_the_best(job_file, tmp_path):
+    _change(job_file, "validation", patients=[])
+    state = train(job_file, tmp_path / "run")
+    found = model_of_run(tmp_path / "run").network.state_dict()
+    assert all(torch.equal(found[name], value) for name, value in state.average.state_dict().items())
+    assert _events(tmp_path / "run", "validation") == []
+
+
 def test_stopping_and_resuming_gives_the_same_weights_to_the_bit(job_file, tmp_path):
     straight = train(job_file, tmp_path / "straight")
     token = CancelToken()
-    token.cancel()
-    with pytest.raises(Cancelled):
-        train(job_file, tmp_path / "stopped", cancel=token)
+    around = Surroundings(listeners=[lambda event: token.cancel() if event.get("step") == 3 else None], cancel=token)
+    with pytest.raises(Cancelled, match="at step 3"):
+        train(job_file, tmp_path / "stopped", around=around)
+    assert status_of(tmp_path / "stopped").state == "stopped"
     resumed = train(job_file, tmp_path / "stopped", resume=True)
-    assert resumed.step == straight.step == 8
-    assert all(torch.equal(a, b) for a, b in zip(_tensors(straight), _tensors(resumed), strict=True))
+    assert resumed.tally.step == straight.tally.step == 8
+    assert _same(straight, resumed)
+    assert losses_of(tmp_path / "straight") == losses_of(tmp_path / "stopped")
 
 
-def test_resuming_after_sigkill_gives_the_same_weights_to_the_bit(job_file, tmp_path):
-    _change(job_file, steps=60)
-    straight = train(job_file, tmp_path / "straight")
-    code = "import sys, torch; from pathlib import Path; from MedSegDLTrainLib.train import train; "
-    code += f"torch.set_num_threads({torch.get_num_threads()}); train(Path(sys.argv[1]), Path(sys.argv[2]))"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(PACKAGES)}
-    process = subprocess.Popen([sys.executable, "-c", code, job_file, tmp_path / "killed"], env=environment)
-    while not (tmp_path / "killed" / "last.pt").is_file() and process.poll() is None:
+def test_after_five_kills_losses_and_weights_are_those_of_a_run_that_was_never_killed(job_file, tmp_path):
+    _change(job_file, "optimisation", epochs=200)
+    straight = train(job_file, tmp_path / "straight", around=Surroundings(device="cpu"))
+    steps = train_with_kills(job_file, tmp_path / "killed", kills=5, seed=0)
+    assert steps[-1] > 0
+    assert losses_of(tmp_path / "straight") == losses_of(tmp_path / "killed")
+    resumed = new_state(read_job(job_file))
+    train_module.load_checkpoint(resumed, tmp_path / "killed", pytest.fail)
+    assert resumed.tally.step == straight.tally.step == 400
+    assert _same(straight, resumed)
+
+
+def test_another_process_can_pause_resume_and_stop_a_run(job_file, tmp_path):
+    _change(job_file, "optimisation", epochs=100_000)
+    run, ended = tmp_path / "run", []
+
+    def work():
+        try:
+            train(job_file, run)
+        except Cancelled as reason:
+            ended.append(str(reason))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    _until(lambda: _events(run, "step"))
+    ask(run, "pause")
+    _until(lambda: status_of(run).state == "paused")
+    step = status_of(run).step
+    time.sleep(0.3)
+    assert status_of(run).step == step
+    withdraw_request(run)
+    _until(lambda: status_of(run).step > step)
+    ask(run, "stop")
+    thread.join(timeout=20)
+    assert "--resume goes on" in ended[0]
+    assert status_of(run).state == "stopped"
+    assert not is_owned(run)
+
+
+def _until(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    resumed = train(job_file, tmp_path / "killed", resume=True)
-    assert all(torch.equal(a, b) for a, b in zip(_tensors(straight), _tensors(resumed), strict=True))
 
 
 def test_a_run_folder_in_use_is_not_overwritten(job_file, tmp_path):
     train(job_file, tmp_path / "run")
-    before = (tmp_path / "run" / "last.pt").read_bytes()
+    before = (tmp_path / "run" / "last.checkpoint").read_bytes()
     with pytest.raises(InputError, match="is not empty"):
         train(job_file, tmp_path / "run")
-    _change(job_file, steps=9)
+    _change(job_file, "optimisation", epochs=9)
     with pytest.raises(InputError, match="another job"):
         train(job_file, tmp_path / "run", resume=True)
-    assert (tmp_path / "run" / "last.pt").read_bytes() == before
+    assert (tmp_path / "run" / "last.checkpoint").read_bytes() == before
+    with pytest.raises(InputError, match="no run to go on with"):
+        train(job_file, tmp_path / "other", resume=True)
+    assert not (tmp_path / "other").exists()
 
 
-def test_a_damaged_checkpoint_is_a_sentence(job_file, tmp_path):
+def test_a_damaged_checkpoint_falls_back_and_a_warning_says_so(job_file, tmp_path):
+    straight = train(job_file, tmp_path / "run", around=Surroundings(checkpoint_seconds=0.0))
+    (tmp_path / "run" / "last.checkpoint").write_bytes(b"damaged")
+    resumed = train(job_file, tmp_path / "run", resume=True)
+    assert _same(straight, resumed)
+    assert "is damaged" in _events(tmp_path / "run", "warning")[0]["text"]
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_cases_and_keeps_the_last_good_state(job_file, tmp_path):
+    _change(job_file, "optimisation", learning_rate=1e30, epochs=20, clip_norm=None)
+    with pytest.raises(InputError, match=r"not finite at step \d+ \(cases a\)"):
+        train(job_file, tmp_path / "run", around=Surroundings(checkpoint_seconds=1000))
+    assert "not finite" in status_of(tmp_path / "run").reason
+    assert status_of(tmp_path / "run").state == "failed"
+
+
+def test_a_full_disk_pauses_the_run_which_goes_on_when_there_is_room(job_file, tmp_path, monkeypatch):
+    full = iter([True, True, False])
+    save = loop.save_checkpoint
+
+    def limited(state, run):
+        if next(full, False):
+            raise OSError(28, "No space left on device")
+        save(state, run)
+
+    monkeypatch.setattr(loop, "save_checkpoint", limited)
+    monkeypatch.setattr("MedSegDLTrainLib.disk._SECONDS_BETWEEN", 0.01)
     train(job_file, tmp_path / "run")
-    (tmp_path / "run" / "last.pt").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="cannot be read or belongs to another job"):
-        train(job_file, tmp_path / "run", resume=True)
+    assert "disk is full" in _events(tmp_path / "run", "paused")[0]["reason"]
+    assert "room on the disk again" in _events(tmp_path / "run", "warning")[0]["text"]
+    assert status_of(tmp_path / "run").state == "finished"
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_cases(job_file, tmp_path):
-    _change(job_file, learning_rate=1e30, steps=20, clip_norm=None)
-    with pytest.raises(InputError, match=r"not finite at step \d+ \(cases a"):
+def test_too_little_memory_is_a_proposal_with_numbers(job_file, tmp_path, monkeypatch):
+    def no_room(self, batch, step, steps):
+        raise MemoryError
+
+    monkeypatch.setattr(train_module.Stepper, "step", no_room)
+    with pytest.raises(DeviceError, match=r"4 patches of 16×16×1 voxels at a time .* set accumulation to 2 \(2 at a time"):
         train(job_file, tmp_path / "run")
+    one = read_job(job_file)
+    object.__setattr__(one.sampling, "batch_size", 1)
+    object.__setattr__(one.sampling, "patch_size", (96, 96, 64))
+    assert too_large(one, torch.device("cpu")).endswith("set patch_size to 64×64×48.")
 
 
-def test_unknown_names_are_sentences(job_file, tmp_path):
-    _change(job_file, optimizer="newton")
-    with pytest.raises(InputError, match="no optimiser 'newton'; known are"):
+@pytest.mark.parametrize(
+    ("section", "field", "what"),
+    [("optimisation", "optimizer", "optimiser"), (None, "loss", "loss"), ("optimisation", "schedule", "schedule")],
+)
+def test_every_name_of_a_job_is_checked_before_anything_starts(job_file, tmp_path, section, field, what):
+    _change(job_file, section, **{field: "guess"})
+    with pytest.raises(InputError, match=f"{what} 'guess'(; known are| must be one of)"):
         train(job_file, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("field", "what"), [("loss", "loss"), ("schedule", "schedule")])
-def test_every_name_of_a_job_is_checked_before_anything_starts(job_file, tmp_path, field, what):
-    document = json.loads(job_file.read_text(encoding="utf-8"))
-    (document if field in document else document["optimisation"])[field] = "guess"
-    job_file.write_text(json.dumps(document), encoding="utf-8")
-    with pytest.raises(InputError, match=f"no {what} 'guess'; known are"):
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"labels": ["circle"]}, "no label 'circle'; its labels are 'square'"),
+        ({"cases": "elsewhere"}, "cannot be read"),
+        ({"surprise": 1}, "unknown keys: surprise"),
+    ],
+)
+def test_what_a_job_asks_for_must_be_there(job_file, tmp_path, values, said):
+    _change(job_file, **values)
+    with pytest.raises(InputError, match=said):
         train(job_file, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_minutes_become_a_number_of_steps_that_is_kept(job_file, tmp_path):
+    _change(job_file, "optimisation", minutes=0.02)
+    train(job_file, tmp_path / "run")
+    plan = read_plan(tmp_path / "run")
+    per_epoch = 2
+    assert plan.steps == max(int(0.02 * 60 * (1 - 1.0) / plan.seconds_per_step / per_epoch), 1) * per_epoch
+    _change(job_file, "validation", share=0.1)
+    train(job_file, tmp_path / "other")
+    plan = read_plan(tmp_path / "other")
+    assert plan.steps == max(int(0.02 * 60 * 0.9 / plan.seconds_per_step / per_epoch), 1) * per_epoch
+    assert len(losses_of(tmp_path / "other")) == plan.steps
+    assert train(job_file, tmp_path / "other", resume=True).tally.step == plan.steps
+
+
+def test_a_run_that_starts_from_a_model_begins_with_its_weights_and_says_what_it_took(job_file, tmp_path):
+    folder = write_bright_model(tmp_path / "zoo")
+    _change(job_file, start_from="zoo/bright")
+    _change(job_file, "network", numbers={"features_per_stage": [1]})
+    _change(job_file, "optimisation", learning_rate=1e-12, average_decay=None)
+    state = train(job_file, tmp_path / "run")
+    told = _events(tmp_path / "run", "taken_over")[0]
+    assert told["model"] == "bright"
+    assert "last layer, new: square" in told["text"]
+    first = state.network.encoder[0][0].weight
+    assert torch.allclose(first, train_module.load_model(folder).network.encoder[0][0].weight, atol=1e-6)
+
+
+def test_validating_takes_its_share_of_the_time_at_most(job_file, tmp_path):
+    """With a share of a tenth, a validation comes only once ten times as much time has been spent."""
+    _change(job_file, "validation", share=0.1)
+    _change(job_file, "optimisation", epochs=150)
+    state = train(job_file, tmp_path / "run")
+    tally = state.tally
+    spent = tally.validation_seconds - tally.last_validation_seconds  # all but the one at the end
+    assert len(_events(tmp_path / "run", "validation")) >= 2
+    assert spent <= 0.2 * (tally.training_seconds + spent)
+
+
+def test_paths_of_a_job_are_relative_to_its_file(job_file, tmp_path):
+    train(job_file, tmp_path / "run")
+    assert Path(read_job(tmp_path / "run" / "job.json").cases) == (tmp_path / "cases").resolve()

@@ -26,8 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.detach:
         return _detach(arguments)
     from MedSegDLLib.commands.stopping import cancelled_by_signals
-    from MedSegDLTrainLib.loader import usual_processes
-    from MedSegDLTrainLib.train import Surroundings, train
+    from MedSegDLTrainLib.train import Surroundings, train, usual_processes
     from MedSegDLTrainLib.train_display import train_display
 
     listeners = [train_display(arguments.progress, sys.stdout, sys.stderr)]
