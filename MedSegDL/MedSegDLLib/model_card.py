@@ -164,20 +164,28 @@ def read_card(folder: Path) -> ModelCard:
 
 def check_card(card: ModelCard, where: str) -> None:
     """Raise ModelError with every value of `card` that makes no sense; `where` names the card in the sentence."""
-    checks = (
-        _texts,
-        _identity,
-        _network,
-        _preprocessing,
-        _normalisation,
-        _inference,
-        _postprocessing,
-        _training,
-        _quality,
-        _expected,
-    )
-    if problems := [problem for check in checks for problem in check(card)]:
+    if problems := list(_problems(card)):
         raise ModelError(f"{where} is not a usable model card: {'; '.join(problems)}.")
+
+
+def _problems(card: ModelCard) -> Iterator[str]:
+    for check in (_texts, _identity):
+        yield from check(card)
+    yield from setting_problems(card.network, card.preprocessing, card.inference, card.postprocessing)
+    for check in (_training, _quality, _expected):
+        yield from check(card)
+
+
+def setting_problems(
+    network: NetworkSpec, preprocessing: Preprocessing, inference: Inference, postprocessing: Postprocessing
+) -> Iterator[str]:
+    """One clause for each value that makes no sense in what cards and training jobs have in common."""
+    yield from _network(network, inference.activation)
+    yield from _preprocessing(preprocessing)
+    yield from _normalisation(preprocessing.normalisation)
+    yield from _inference(inference)
+    if postprocessing.minimum_volume_ml < 0:
+        yield f"postprocessing: minimum_volume_ml {postprocessing.minimum_volume_ml} must not be negative"
 
 
 def check_labels(card: ModelCard, table: LabelTable, where: str) -> None:
@@ -228,27 +236,26 @@ def _identity(card: ModelCard) -> Iterator[str]:
             yield f"{name} must not be empty"
 
 
-def _network(card: ModelCard) -> Iterator[str]:
-    if card.network.in_channels < 1:
-        yield f"network: in_channels {card.network.in_channels} must be at least 1"
-    activation, outputs = card.inference.activation, card.network.out_channels
+def _network(network: NetworkSpec, activation: str) -> Iterator[str]:
+    outputs = network.out_channels
+    if network.in_channels < 1:
+        yield f"network: in_channels {network.in_channels} must be at least 1"
     if activation == "sigmoid" and outputs != 1:
         yield f"network: out_channels must be 1 with sigmoid activation, but is {outputs}"
     if activation == "softmax" and outputs < 2:
         yield f"network: out_channels must be at least 2 (background included) with softmax activation, but is {outputs}"
 
 
-def _preprocessing(card: ModelCard) -> Iterator[str]:
-    orientation = card.preprocessing.orientation
+def _preprocessing(preprocessing: Preprocessing) -> Iterator[str]:
+    orientation = preprocessing.orientation
     axes = [pair for pair in ("LR", "AP", "SI") if len({*pair} & {*orientation}) == 1]
     if orientation != "slices" and not len(orientation) == len(axes) == 3:
         yield f"preprocessing: orientation {orientation!r} must be 'slices' or one letter each of L/R, A/P and S/I"
-    if any(spacing is not None and spacing <= 0 for spacing in card.preprocessing.spacing):
-        yield f"preprocessing: spacing {card.preprocessing.spacing} must be positive or null"
+    if any(spacing is not None and spacing <= 0 for spacing in preprocessing.spacing):
+        yield f"preprocessing: spacing {preprocessing.spacing} must be positive or null"
 
 
-def _normalisation(card: ModelCard) -> Iterator[str]:
-    normalisation = card.preprocessing.normalisation
+def _normalisation(normalisation: Normalisation) -> Iterator[str]:
     window, percentiles = normalisation.window, normalisation.percentiles
     if (window is not None) != (normalisation.method == "window"):
         yield "normalisation: window is given with the method 'window' and only then"
@@ -260,19 +267,13 @@ def _normalisation(card: ModelCard) -> Iterator[str]:
         yield f"normalisation: percentiles {percentiles} must rise within 0…100"
 
 
-def _inference(card: ModelCard) -> Iterator[str]:
-    inference = card.inference
+def _inference(inference: Inference) -> Iterator[str]:
     if min(inference.patch_size) < 1:
         yield f"inference: patch_size {inference.patch_size} must be positive"
     if not 0 <= inference.overlap <= 0.9:
         yield f"inference: overlap {inference.overlap} must be within 0…0.9"
     if not 0 < inference.threshold < 1:
         yield f"inference: threshold {inference.threshold} must be between 0 and 1"
-
-
-def _postprocessing(card: ModelCard) -> Iterator[str]:
-    if card.postprocessing.minimum_volume_ml < 0:
-        yield f"postprocessing: minimum_volume_ml {card.postprocessing.minimum_volume_ml} must not be negative"
 
 
 def _training(card: ModelCard) -> Iterator[str]:

@@ -1,9 +1,18 @@
-"""Which values of a training job make no sense, alone and together (standard library only)."""
+"""Which values of a training job make no sense, alone and together (standard library only).
+
+What a card has, too, is checked as a card's. Loss and optimiser are looked up when a run starts: their tables need torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+from MedSegDLLib.model_card import setting_problems
+from MedSegDLLib.networks import NETWORKS
+from MedSegDLTrainLib.schedules import SCHEDULES
+
+_LARGEST_SEED = 2**63 - 1  # what torch and numpy both take
 
 if TYPE_CHECKING:  # job.py calls problems_of
     from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling, TrainingJob, Validation
@@ -11,24 +20,38 @@ if TYPE_CHECKING:  # job.py calls problems_of
 
 def problems_of(job: TrainingJob) -> Iterator[str]:
     """One clause for each value that cannot be used."""
-    yield from _network(job)
+    yield from setting_problems(job.network, job.preprocessing, job.inference, job.postprocessing)
+    yield from _job(job)
+    yield from _labels(job)
     yield from _sampling(job.sampling)
     yield from _augmentation(job.augmentation)
     yield from _optimisation(job.optimisation)
+    yield from _decay(job.optimisation)
     yield from _validation(job.validation)
-    if job.seed < 0:
-        yield f"seed {job.seed} must not be negative"
 
 
-def _network(job: TrainingJob) -> Iterator[str]:
-    outputs, activation = job.network.out_channels, job.inference.activation
-    if (activation == "sigmoid") != (outputs == 1):
-        yield f"network: out_channels {outputs} does not fit the activation {activation} (1 with sigmoid, else background and labels)"
-    labels = 1 if outputs == 1 else outputs - 1
-    if job.labels and len(job.labels) != labels:
-        yield f"labels names {len(job.labels)} labels, but the network tells {labels} apart"
+def _job(job: TrainingJob) -> Iterator[str]:
+    if not job.cases.strip():
+        yield "cases must name a case folder"
+    if job.network.key not in NETWORKS:
+        yield f"network: key {job.network.key!r} must be one of {', '.join(NETWORKS)}"
+    if not 0 <= job.seed <= _LARGEST_SEED:
+        yield f"seed {job.seed} must be within 0…{_LARGEST_SEED}"
+    if (job.sampling.patch_size[2] == 1) != (job.inference.patch_size[2] == 1):
+        yield "sampling and inference: patch_size must have z = 1 in both (a network of slices) or in neither"
+    if (parts := job.optimisation.accumulation) > job.sampling.batch_size:
+        yield f"optimisation: accumulation {parts} must not exceed the batch_size {job.sampling.batch_size}"
+
+
+def _labels(job: TrainingJob) -> Iterator[str]:
+    classes = max(job.network.out_channels - 1, 1)
+    if job.labels and len(job.labels) != classes:
+        yield f"labels names {len(job.labels)} label(s), but the network tells {classes} apart"
     if len(set(job.labels)) != len(job.labels):
         yield "labels names a label twice"
+    named = {*job.postprocessing.largest_component, *job.postprocessing.fill_holes}
+    if job.labels and (unknown := sorted(named - {*job.labels})):
+        yield f"postprocessing names {', '.join(map(repr, unknown))}, which is not among the labels"
 
 
 def _sampling(sampling: Sampling) -> Iterator[str]:
@@ -50,7 +73,9 @@ def _augmentation(augmentation: Augmentation) -> Iterator[str]:
         low, high = getattr(augmentation, name)
         if not 0 < low <= high:
             yield f"augmentation: {name} ({low}, {high}) must be positive, smallest first"
-    for name in ("stretch", "curve", "probability"):
+    if not 0 <= augmentation.stretch < 1:
+        yield f"augmentation: stretch {augmentation.stretch} must be within 0…1, without 1"
+    for name in ("curve", "probability"):
         if not 0 <= getattr(augmentation, name) <= 1:
             yield f"augmentation: {name} {getattr(augmentation, name)} must be within 0…1"
     amounts = ("rotation_degrees", "tilt_degrees", "shear", "elastic_mm", "brightness", "bias_field", "noise")
@@ -71,15 +96,24 @@ def _optimisation(optimisation: Optimisation) -> Iterator[str]:
         value = getattr(optimisation, name)
         if value is not None and value <= 0:
             yield f"optimisation: {name} {value} must be positive or null"
-    for name in ("weight_decay", "lowest_rate"):
-        if getattr(optimisation, name) < 0:
-            yield f"optimisation: {name} {getattr(optimisation, name)} must not be negative"
-    if not 0 < optimisation.decay_factor <= 1:
-        yield f"optimisation: decay_factor {optimisation.decay_factor} must be within 0…1, without 0"
+    if optimisation.weight_decay < 0:
+        yield f"optimisation: weight_decay {optimisation.weight_decay} must not be negative"
+    if optimisation.nesterov and optimisation.momentum == 0:
+        yield "optimisation: nesterov needs a momentum above 0"
     shares = (("momentum", optimisation.momentum), *(("betas", beta) for beta in optimisation.betas))
     for name, value in (*shares, ("average_decay", optimisation.average_decay or 0.0)):
         if not 0 <= value < 1:
             yield f"optimisation: {name} {value} must be within 0…1, without 1"
+
+
+def _decay(optimisation: Optimisation) -> Iterator[str]:
+    """What is said about the learning rate as it changes."""
+    if optimisation.schedule not in SCHEDULES:
+        yield f"optimisation: schedule {optimisation.schedule!r} must be one of {', '.join(SCHEDULES)}"
+    if not 0 < optimisation.decay_factor <= 1:
+        yield f"optimisation: decay_factor {optimisation.decay_factor} must be within 0…1, without 0"
+    if not 0 <= optimisation.lowest_rate <= optimisation.learning_rate:
+        yield f"optimisation: lowest_rate {optimisation.lowest_rate} must be within 0…learning_rate"
 
 
 def _validation(validation: Validation) -> Iterator[str]:

@@ -1,12 +1,15 @@
-"""Learning-rate schedules that a job can name."""
+"""Learning-rate schedules that a job can name (standard library only)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from MedSegDLTrainLib.job import Optimisation
 from MedSegDLTrainLib.tables import entry
+
+if TYPE_CHECKING:  # job.py imports this module through job_checks.py
+    from MedSegDLTrainLib.job import Optimisation
 
 _WARM_UP, _FIRST, _LAST = 0.05, 0.05, 1e-3
 

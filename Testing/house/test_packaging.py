@@ -104,7 +104,8 @@ def pip(*arguments: str | Path) -> None:
 def test_the_wheel_holds_every_file_of_packages_and_zoo(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
     for folder in PACKAGES:
-        assert {file.relative_to(folder.parent).as_posix() for file in folder.rglob("*.py")} <= held
+        files = [*folder.rglob("*.py"), *folder.rglob("*.json")]
+        assert {file.relative_to(folder.parent).as_posix() for file in files} <= held
     share = f"medsegdl-{MedSegDLLib.__version__}.data/data/share/medsegdl"
     zoo = [file for file in (ROOT / "models_zoo").rglob("*") if file.is_file()]
     assert {f"{share}/{file.relative_to(ROOT).as_posix()}" for file in zoo} <= held
