@@ -67,6 +67,8 @@ def _stack_cases(source: Path, output: Path) -> list[Case]:
             case, labels = Case(f"{patient}-beyond-{phase}", patient, "train"), _empty_beyond_contours(labelmap.array)
         else:
             case, labels = Case(f"{patient}-{phase}", patient, "test"), _contoured_only(labelmap.array)
+        if (labels == IGNORE).all():
+            continue  # a stack that ends where the contours end
         _write_case(output, case, image.array[0], labels, image.geometry)
         cases.append(case)
     return cases
