@@ -59,6 +59,12 @@ class Loop:
         self._saved_at = time.monotonic()
 
     def run(self, batches: Iterable[Batch], step: Callable[[Batch, int, int], float]) -> None:
+        """Take a step for each batch, the last of the run among them, and finish it; raises as `run_some`."""
+        self.run_some(batches, step)
+        self._heed()
+        self._finish()
+
+    def run_some(self, batches: Iterable[Batch], step: Callable[[Batch, int, int], float]) -> None:
         """Take a step for each batch; `step` gets the batch, the step's number from 0, and the number of all.
 
         Raises Cancelled, with a checkpoint saved, when asked to stop.
@@ -73,8 +79,6 @@ class Loop:
             if time.monotonic() - self._saved_at >= self._parts.checkpoint_seconds:
                 self.save()
             began = time.monotonic()
-        self._heed()
-        self._finish()
 
     def tell(self, event: str, **fields: object) -> None:
         """Write an event; on a full disk wait until there is room."""
