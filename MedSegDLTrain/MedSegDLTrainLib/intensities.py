@@ -59,7 +59,16 @@ def _draw_blur(augmentation: Augmentation, size_zyx: Size, random: np.random.Gen
 
 
 def _blur(image: Tensor, deviation: float) -> Tensor:
-    return _along_each_axis(image, lambda length: _gaussian(length, deviation))
+    """A Gaussian out to three standard deviations along each axis, the edge going on outside."""
+    reach = math.ceil(3 * deviation)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    kernel /= kernel.sum()
+    for axis in range(3):
+        if image.shape[1 + axis] > 1:
+            offsets = np.zeros((len(kernel), 3), int)
+            offsets[:, axis] = np.arange(-reach, reach + 1)
+            image = _neighbours_sum(image, dict(zip(map(tuple, offsets.tolist()), kernel.tolist(), strict=True)))
+    return image
 
 
 def _draw_motion(augmentation: Augmentation, size_zyx: Size, random: np.random.Generator) -> tuple[float, float] | None:
@@ -71,14 +80,7 @@ def _draw_motion(augmentation: Augmentation, size_zyx: Size, random: np.random.G
 
 def _motion(image: Tensor, path: tuple[float, float]) -> Tensor:
     """The mean over a straight path of that length and direction, centred on each pixel, the edge going on outside."""
-    rows, columns = image.shape[2:]
-    taps = _path_taps(*path)
-    reach = max(max(abs(y), abs(x)) for y, x in taps)
-    wide = functional.pad(image, [reach] * 4, mode="replicate")
-    moved = torch.zeros_like(image)
-    for (y, x), weight in taps.items():
-        moved.add_(wide[..., reach + y : reach + y + rows, reach + x : reach + x + columns], alpha=weight)
-    return moved
+    return _neighbours_sum(image, {(0, *offset): weight for offset, weight in _path_taps(*path).items()})
 
 
 def _path_taps(length: float, angle: float) -> dict[tuple[int, int], float]:
@@ -191,10 +193,11 @@ def _unit_range(image: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _along_each_axis(image: Tensor, matrix: Callable[[int], np.ndarray]) -> Tensor:
-    """`matrix` of its length applied to each axis of more than one voxel: on a CPU faster than sums over neighbours."""
+    """`matrix` of its length applied to each axis of more than one voxel."""
+    matrices = {length: matrix(length) for length in set(image.shape[1:])}
     for axis, length in enumerate(image.shape[1:], 1):
         if length > 1:
-            image = _along(image, axis, matrix(length))
+            image = _along(image, axis, matrices[length])
     return image
 
 
@@ -208,14 +211,16 @@ def _along(image: Tensor, axis: int, matrix: np.ndarray) -> Tensor:
     return (factor @ image.flatten(2)).view(len(image), len(matrix), *image.shape[2:])
 
 
-def _gaussian(length: int, deviation: float) -> np.ndarray:
-    """(length, length) blur with a Gaussian out to three standard deviations, the edge going on outside."""
-    reach = math.ceil(3 * deviation)
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-    matrix, here = np.zeros((length, length)), np.arange(length)
-    for step, weight in zip(range(-reach, reach + 1), kernel / kernel.sum(), strict=True):
-        np.add.at(matrix, (here, np.clip(here + step, 0, length - 1)), weight)
-    return matrix
+def _neighbours_sum(image: Tensor, weights: dict[tuple[int, int, int], float]) -> Tensor:
+    """The sum of the neighbours at offsets (z, y, x) times their weights, the edge going on outside."""
+    reach = np.abs(list(weights)).max(axis=0).tolist()
+    wide = functional.pad(image[None], [length for length in reversed(reach) for _ in range(2)], mode="replicate")[0]
+    total = torch.zeros_like(image)
+    for offset, weight in weights.items():
+        starts = (length + step for length, step in zip(reach, offset, strict=True))
+        z, y, x = (slice(start, start + length) for start, length in zip(starts, image.shape[1:], strict=True))
+        total.add_(wide[:, z, y, x], alpha=weight)
+    return total
 
 
 def _coarse_and_back(length: int, coarse: int) -> np.ndarray:
@@ -225,4 +230,4 @@ def _coarse_and_back(length: int, coarse: int) -> np.ndarray:
     down = np.maximum(1 - distance, 0)
     place = np.clip((np.arange(length) + 0.5) / ratio - 0.5, 0, coarse - 1)
     up = np.maximum(1 - np.abs(place[:, None] - np.arange(coarse)), 0)
-    return np.einsum("ij,jk->ik", up, down / down.sum(axis=1, keepdims=True))  # the same whatever the number of threads
+    return (torch.from_numpy(up) @ torch.from_numpy(down / down.sum(axis=1, keepdims=True))).numpy()

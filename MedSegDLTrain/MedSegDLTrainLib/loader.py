@@ -33,6 +33,7 @@ def batches(
         dataset,
         batch_size=None,
         sampler=range(first_step, steps),
+        collate_fn=_as_it_is,
         num_workers=processes,
         prefetch_factor=_AHEAD,
         pin_memory=not on_cpu,
@@ -60,6 +61,10 @@ class _Steps(Dataset):
             return patches
         images, labels = rendered_parts(patches, self._job, torch.device("cpu"))
         return images, labels, tuple(patch.case for patch in patches)
+
+
+def _as_it_is(made: object) -> object:
+    return made
 
 
 def _drawn(source: PatchSource, job: TrainingJob, step: int) -> list[DrawnPatch]:

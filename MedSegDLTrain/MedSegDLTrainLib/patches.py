@@ -54,7 +54,7 @@ class PatchSource:
     """Draws patches from cases as the job says. The same (step, index) always gives the same patch."""
 
     def __init__(self, cases: Sequence[PreparedCase], job: TrainingJob) -> None:
-        """Raises InputError for a sampler that does not exist and for cases that nobody annotated."""
+        """Raises InputError for a sampler that does not exist and for cases without any label."""
         self._job, self._sampler = job, entry(SAMPLERS, job.sampling.sampler, "sampler")
         self._size_zyx = tuple(job.sampling.patch_size[::-1])
         self._spacings = [_patch_spacing_zyx(job, case) for case in cases]

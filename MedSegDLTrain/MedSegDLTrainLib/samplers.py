@@ -41,7 +41,7 @@ class Candidates:
 
 
 def candidates_of(cases: Sequence[PreparedCase], half_sizes_zyx: Sequence[np.ndarray]) -> Candidates:
-    """What can be drawn; raises InputError where nobody annotated anything."""
+    """What can be drawn; raises InputError where no case has a label."""
     patients, labelled, empty = {}, {}, {}
     for number, case in enumerate(cases):
         annotated, has_label = case.slices["annotated"], case.slices["foreground"] > 0
@@ -51,8 +51,8 @@ def candidates_of(cases: Sequence[PreparedCase], half_sizes_zyx: Sequence[np.nda
             if chosen.any():
                 z = np.flatnonzero(chosen)
                 table.setdefault(case.patient, []).append(np.stack([np.full_like(z, number), z], axis=1))
-    if not patients:
-        raise InputError("No training case has an annotated slice: add corrected cases first.")
+    if not labelled:
+        raise InputError("No training case has a label: add corrected cases first.")
     joined = [[np.concatenate(parts) for parts in table.values()] for table in (patients, labelled, empty)]
     return Candidates(cases, half_sizes_zyx, *joined)
 
@@ -60,8 +60,6 @@ def candidates_of(cases: Sequence[PreparedCase], half_sizes_zyx: Sequence[np.nda
 def _slices(candidates: Candidates, sampling: Sampling, random: np.random.Generator) -> Place:
     """A slice with a label, or with empty_slice_fraction one without; a centre near the labels' one, or anywhere."""
     empty = candidates.empty and random.random() < sampling.empty_slice_fraction
-    if not empty and not candidates.labelled:
-        raise InputError("No training case has a label: add corrected cases first.")
     case, z = _one_of(_one_of(candidates.empty if empty else candidates.labelled, random), random)
     if not empty and random.random() < sampling.foreground_fraction:
         jitter = random.uniform(-1, 1, 2) * sampling.jitter_mm / np.array(candidates.cases[case].spacing_zyx[1:])
