@@ -101,7 +101,9 @@ def test_voxels_that_nobody_annotated_reach_the_loss_as_such():
 
 
 def test_only_the_piece_that_a_patch_needs_is_read():
-    case = made_case(np.zeros((60, 64, 68), np.uint8))
+    labels = np.zeros((60, 64, 68), np.uint8)
+    labels[30, 30, 30] = 1
+    case = made_case(labels)
     source = PatchSource([case], made_job(Sampling((8, 8, 8), 1, "uniform"), EVERYTHING))
     sizes = [source.drawn(step, 0).image.numel() for step in range(20)]
     assert max(sizes) < case.image.size / 4
@@ -123,7 +125,7 @@ def test_without_augmentation_patches_are_crops_of_image_and_labels():
 def test_outside_of_the_volume_the_image_is_dark_or_the_mean():
     image = np.full((2, 4, 4, 4), 3.0, np.float32)
     image[0, 0, 0, 0], image[1, 3, 3, 3] = -2, -5
-    case = made_case(np.zeros((4, 4, 4), np.uint8), image)
+    case = made_case(np.ones((4, 4, 4), np.uint8), image)
     job = made_job(Sampling((8, 8, 8), 200, "uniform"), NOTHING)
     corners = _batch(PatchSource([case], job), job).images.flatten(2)
     outside = [tuple(sorted(set(pair.tolist()) - {3.0})) for patch in corners for pair in patch]
