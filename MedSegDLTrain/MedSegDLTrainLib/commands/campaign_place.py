@@ -1,0 +1,51 @@
+"""What the subcommands of several trainings share: where they work, on what device, and how they tell how far they are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.progress_display import KINDS
+
+
+def add_place_arguments(parser: argparse.ArgumentParser) -> None:
+    """JOB, --output and what a training's surroundings are."""
+    parser.add_argument("job", type=Path, metavar="JOB.json", help="training job")
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="FOLDER", help="gets the runs and the table; the same again goes on"
+    )
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
+    parser.add_argument("--processes", type=int, metavar="N", help="that prepare patches beside the training")
+    parser.add_argument("--progress", choices=KINDS, help="of each training: bar, json (its events, one a line) or none")
+
+
+@contextmanager
+def place_of(arguments: argparse.Namespace) -> Iterator:
+    """The place of a campaign that Ctrl-C stops with a checkpoint; how far it is stands on stderr."""
+    from MedSegDLLib.commands.stopping import cancelled_by_signals
+    from MedSegDLTrainLib.campaign import Place
+    from MedSegDLTrainLib.loader import usual_processes
+    from MedSegDLTrainLib.train import Surroundings, train
+    from MedSegDLTrainLib.train_display import train_display
+
+    processes = usual_processes(arguments.device) if arguments.processes is None else arguments.processes
+    listeners = [train_display(arguments.progress, sys.stdout, sys.stderr)]
+    with cancelled_by_signals() as cancel:
+        around = Surroundings(arguments.device, processes, listeners, cancel)
+
+        def train_one(job_path: Path, run: Path, resume: bool) -> None:
+            train(job_path, run, resume, around)
+
+        yield Place(arguments.output, train_one, lambda text: print(text, file=sys.stderr, flush=True))
+
+
+def numbers_in(text: str) -> tuple[int, ...]:
+    """ "1,2,5" to (1, 2, 5); raises InputError for anything else."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise InputError(f"'{text}' is no list of numbers; write it like 1,2,5,10.")
+    return tuple(int(part) for part in parts)

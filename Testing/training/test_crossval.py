@@ -1,0 +1,81 @@
+"""Every patient is validated once, and labels are judged over patients of all folds."""
+
+import json
+
+import pytest
+
+from MedSegDLLib.errors import InputError
+from MedSegDLTrainLib.campaign import Outcome, Training, placeless
+from MedSegDLTrainLib.cases import Case
+from MedSegDLTrainLib.crossval import cross_validate, fold_training, label_spreads, text_of
+from MedSegDLTrainLib.run_folder import CaseRows
+from Testing.training.campaigning import FakeTrainer, place_for, write_job_of_patients
+
+# By fold; mean 0.8, sample standard deviation √(Σ(x − mean)²/4) = √((0.01 + 0.0025 + 0 + 0.0025 + 0.01)/4) = 0.0791.
+SCORES = (0.7, 0.75, 0.8, 0.85, 0.9)
+
+
+def _score(job):
+    return SCORES[job.validation.fold]
+
+
+def test_every_patient_but_those_held_out_is_validated_once(tmp_path):
+    outcomes = cross_validate(write_job_of_patients(tmp_path), 5, place_for(tmp_path / "out", FakeTrainer(_score)))
+    validated = [rows.patient for outcome in outcomes for rows in outcome.cases.values()]
+    assert sorted(validated) == [*(f"P{number}" for number in range(10)), "V0", "V1"]
+
+
+def test_mean_and_standard_deviation_are_over_folds(tmp_path):
+    outcomes = cross_validate(write_job_of_patients(tmp_path), 5, place_for(tmp_path / "out", FakeTrainer(_score)))
+    document = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert document["folds"]["mean"] == pytest.approx(0.8)
+    assert document["folds"]["standard_deviation"] == pytest.approx(0.0790569)
+    assert "0.800 ± 0.079" in text_of(outcomes)
+    assert document["labels"]["right"]["dice"]["count"] == 12
+
+
+def test_stopped_and_gone_on_with_the_result_is_the_same(tmp_path):
+    job, trainer = write_job_of_patients(tmp_path), FakeTrainer(_score, kills=(3,))
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(job, 5, place_for(tmp_path / "out", trainer))
+    outcomes = cross_validate(job, 5, place_for(tmp_path / "out", trainer))
+    assert outcomes == cross_validate(job, 5, place_for(tmp_path / "other", FakeTrainer(_score)))
+    assert [name for name, _ in trainer.calls] == ["fold_0", "fold_1", "fold_2", "fold_2", "fold_3", "fold_4"]
+
+
+def test_a_patient_with_several_cases_counts_once_and_undefined_values_count_not(tmp_path):
+    job = placeless(write_job_of_patients(tmp_path))
+
+    def outcome(fold, values):
+        cases = {case: CaseRows(patient, ({"name": "left", "dice": dice},)) for case, patient, dice in values}
+        return Outcome(Training(f"fold_{fold}", job), 0.5, 1, 1.0, cases)
+
+    first = outcome(0, [("a1", "A", 0.1), ("a2", "A", 0.3), ("b", "B", 0.5)])
+    second = outcome(1, [("c", "C", 0.7), ("d", "D", None)])
+    spread = label_spreads([first, second], "dice")["left"]
+    # Patients 0.2, 0.5, 0.7; the 16th percentile lies at 0.32 of the way from the first to the second.
+    assert (spread.count, spread.undefined, spread.median, spread.worst) == (3, 1, 0.5, pytest.approx(0.2))
+    assert spread.percentile_16 == pytest.approx(0.2 + 0.32 * 0.3)
+    assert spread.percentile_84 == pytest.approx(0.5 + 0.68 * 0.2)
+
+
+def test_a_label_that_is_nowhere_is_listed_without_figures(tmp_path):
+    job = placeless(write_job_of_patients(tmp_path))
+    rows = CaseRows("A", ({"name": "left", "dice": 0.5}, {"name": "right", "dice": None}))
+    outcomes = [Outcome(Training("fold_0", job), 0.5, 1, 1.0, {"a": rows})]
+    assert label_spreads(outcomes, "dice")["right"] is None
+    assert [line.split() for line in text_of(outcomes).splitlines() if line.startswith("right")] == [["right", "dice", *"---0"]]
+
+
+def test_patients_whom_the_job_leaves_out_take_part(tmp_path):
+    job = placeless(write_job_of_patients(tmp_path))
+    fold = fold_training(job, 2, 5).job.validation
+    assert (fold.fold, fold.folds, fold.patients) == (2, 5, ())
+
+
+@pytest.mark.parametrize("folds", [1, 3])
+def test_folds_that_cannot_be_are_refused_before_anything_is_written(tmp_path, folds):
+    job = write_job_of_patients(tmp_path, [Case("a", "A", "train"), Case("b", "B", "train"), Case("t", "T", "test")])
+    with pytest.raises(InputError, match="at least 2 folds" if folds == 1 else "Fold 2 of 3"):
+        cross_validate(job, folds, place_for(tmp_path / "out", FakeTrainer(_score)))
+    assert not (tmp_path / "out").exists()
