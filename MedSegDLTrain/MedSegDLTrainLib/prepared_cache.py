@@ -6,6 +6,7 @@ lie side by side, one for each setting; what was made of files that have changed
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock
 
 from MedSegDLLib.atomic import why
 from MedSegDLLib.errors import InputError, OutputError
@@ -27,7 +29,7 @@ try:
 except ImportError:  # Windows, which has no small limit of open files
     resource = None
 
-_ABOUT_FILE = "about.json"
+_ABOUT_FILE, _LOCK_FILE = "about.json", ".lock"
 _ENTRIES_A_CASE = 3
 _ABANDONED_SECONDS = 3600
 _OPEN_FILES = 10_000  # what macOS allows at most
@@ -76,28 +78,18 @@ def use_entry(folder: Path, names: Sequence[str]) -> Entry | None:
 def keep_entry(folder: Path, content: str, entry: Entry) -> Entry:
     """Write an entry, and give it back memory-mapped; then remove those of its case that are no longer wanted.
 
-    Another process may write the same one: either's will do. Raises OutputError, with everything left as it was, where
-    that cannot be written, for example because the disk is full.
+    Another process may have written the same one, which then stays. Raises OutputError, with everything left as it was,
+    where that cannot be written, for example because the disk is full.
     """
     beside = folder.with_name(_hidden_name())
     try:
-        beside.mkdir(parents=True)
-        for name, array in entry.arrays.items():
-            _write_array(array, beside / f"{name}.npy")
-        shapes = {name: array.shape for name, array in entry.arrays.items()}
-        about = json.dumps(to_json(About(content, entry.spacing_zyx, shapes)))
-        _write(about.encode(), beside / _ABOUT_FILE)
-        _put(beside, folder, tuple(shapes))
-        with suppress(OSError):  # another process may be at it, too
-            _tidy(folder, content)
+        _write_entry(beside, content, entry)
+        with FileLock(folder.with_name(_LOCK_FILE)):
+            return _put(beside, folder, content, tuple(entry.arrays))
     except OSError as reason:
         raise OutputError(f"Prepared cases cannot be kept in {folder.parent.parent}: {why(reason)}.") from reason
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    kept = open_entry(folder, tuple(shapes))
-    if kept is None:
-        raise OutputError(f"Prepared cases cannot be kept in {folder.parent.parent}: another program removes them.")
-    return kept
 
 
 def _array(path: Path) -> np.ndarray:
@@ -106,6 +98,15 @@ def _array(path: Path) -> np.ndarray:
     array = np.asarray(np.load(path, mmap_mode=mapped, allow_pickle=False))
     array.flags.writeable = False
     return array
+
+
+def _write_entry(folder: Path, content: str, entry: Entry) -> None:
+    folder.mkdir(parents=True)
+    for name, array in entry.arrays.items():
+        _write_array(array, folder / f"{name}.npy")
+    shapes = {name: array.shape for name, array in entry.arrays.items()}
+    about = json.dumps(to_json(About(content, entry.spacing_zyx, shapes)))
+    _write(about.encode(), folder / _ABOUT_FILE)
 
 
 def _write_array(array: np.ndarray, path: Path) -> None:
@@ -122,15 +123,16 @@ def _write(content: bytes | memoryview, path: Path) -> None:
         os.fsync(file.fileno())  # else a power cut could leave a file of zeros under its final name
 
 
-def _put(beside: Path, folder: Path, names: Sequence[str]) -> None:
-    """Rename, in the place of a damaged entry if there is one; another process may be first."""
-    if open_entry(folder, names) is None:
+def _put(beside: Path, folder: Path, content: str, names: Sequence[str]) -> Entry:
+    """Rename, in the place of a damaged entry if there is one, unless another process was first."""
+    if (entry := open_entry(folder, names)) is None:
         _remove(folder)
-    try:
         beside.rename(folder)
-    except OSError:
-        if open_entry(folder, names) is None:
-            raise
+        _tidy(folder, content)
+        entry = open_entry(folder, names)
+    if entry is None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))  # what was just written cannot be read
+    return entry
 
 
 def _tidy(folder: Path, content: str) -> None:
@@ -138,8 +140,9 @@ def _tidy(folder: Path, content: str) -> None:
     wanted = []
     for other in list(folder.parent.iterdir()):
         if other.name.startswith("."):
-            if time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(other, ignore_errors=True)
+            with suppress(FileNotFoundError):  # its owner has just renamed it
+                if time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(other, ignore_errors=True)
         elif _content_of(other) == content:
             wanted.append(other)
         else:

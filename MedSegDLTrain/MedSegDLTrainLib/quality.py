@@ -19,12 +19,12 @@ import numpy as np
 from MedSegDLLib.checkpoint import Model, load_model
 from MedSegDLLib.errors import InputError, MedSegDLError
 from MedSegDLLib.evaluation import spread
-from MedSegDLLib.files import read_image, read_labelmap
+from MedSegDLLib.files import read_image
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.metrics import evaluate
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.segment import segment
-from MedSegDLTrainLib.cases import IGNORE, Case, image_path, label_path, read_cases
+from MedSegDLTrainLib.cases import IGNORE, Case, case_labels, image_path, read_cases, read_dataset
 
 METRICS = ("dice", "surface_distance_mean_mm", "hd95_mm")
 
@@ -41,7 +41,7 @@ def _rows(model: Model, folder: Path, case: Case) -> list[dict]:
     # Not "auto": the figures of a card are the same on every machine.
     options = SegmentOptions(device="cpu", precision="float32")
     prediction = segment(read_image(image_path(folder, case)), model, options).segmentation.labelmap
-    reference = read_labelmap(label_path(folder, case))
+    reference = case_labels(folder, case, read_dataset(folder))
     annotated = np.where(reference.array == IGNORE, 0, reference.array)
     reference = LabelMap(annotated, reference.geometry, reference.name)
     return evaluate(reference, prediction, model.labels, only_labelled_slices=True)["labels"]

@@ -23,9 +23,10 @@ def source(tmp_path):
     labels[3:5, 1:5, 1:6] = 2
     labels[3:5, 2:4, 2:5] = 1
     geometry = Geometry((8, 6, 8), (1.3, 1.3, 8.0))
-    for number in (1, 2):
-        write_image(Image(np.zeros((1, 8, 6, 8), np.int16), geometry), folder / f"SC-HF-I-{number}_ED_img.nii.gz")
-        write_labelmap(LabelMap(labels, geometry), folder / f"SC-HF-I-{number}_ED_lab.nii.gz")
+    everywhere = np.broadcast_to(labels[3], labels.shape)
+    for name, array in (("1_ED", labels), ("2_ED", labels), ("1_ES", everywhere)):
+        write_image(Image(np.zeros((1, 8, 6, 8), np.int16), geometry), folder / f"SC-HF-I-{name}_img.nii.gz")
+        write_labelmap(LabelMap(array, geometry), folder / f"SC-HF-I-{name}_lab.nii.gz")
     return folder
 
 

@@ -57,7 +57,10 @@ def _contoured_cases(source: Path, output: Path) -> list[Case]:
 
 
 def _stack_cases(source: Path, output: Path) -> list[Case]:
-    """Whole stacks: slices beyond the contours of training patients as empty ones, contoured slices of held-out patients."""
+    """Whole stacks: slices beyond the contours of training patients as empty ones, contoured slices of held-out patients.
+
+    A stack that ends with its contours has nothing to say, and is no case.
+    """
     cases = []
     for path in sorted(source.glob("SC-HF-I-*_img.nii.gz")):
         number, phase = re.fullmatch(r"SC-HF-I-(\d+)_(ED|ES)_img\.nii\.gz", path.name).groups()
@@ -69,8 +72,9 @@ def _stack_cases(source: Path, output: Path) -> list[Case]:
             case, labels = Case(f"{patient}-{phase}", patient, "test"), _contoured_only(labelmap.array)
         if (labels == IGNORE).all():
             continue  # a stack that ends where the contours end
-        _write_case(output, case, image.array[0], labels, image.geometry)
-        cases.append(case)
+        if (labels != IGNORE).any():
+            _write_case(output, case, image.array[0], labels, image.geometry)
+            cases.append(case)
     return cases
 
 
