@@ -13,7 +13,7 @@ import MedSegDLLib
 import MedSegDLTrainLib
 from MedSegDLLib.errors import InputError
 from MedSegDLTrainLib.progress import last_events
-from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, LOG_FILE, is_owned
+from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, LOG_FILE, is_owned, is_unused
 
 _SECONDS_TO_START = 120.0  # torch from a slow disk
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -24,7 +24,7 @@ def start_detached(job: Path, run: Path, resume: bool, options: Sequence[str] = 
 
     What it prints goes to log.txt in the run folder. Raises InputError with its last line if it ends before it has begun.
     """
-    if not resume and run.exists() and any(run.iterdir()):
+    if not resume and not is_unused(run):
         raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
     log = _log_path(run)
     known = len(last_events(run / EVENTS_FILE))

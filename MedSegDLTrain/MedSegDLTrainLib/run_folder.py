@@ -87,6 +87,17 @@ def owned(run: Path) -> Iterator[None]:
         ) from reason
 
 
+def is_unused(run: Path) -> bool:
+    """Whether a run can begin in the folder: there is none yet, or nothing in it but what a start that was killed left."""
+    return not run.exists() or (run.is_dir() and all(path.name.startswith(".") for path in run.iterdir()))
+
+
+def sweep(run: Path) -> None:
+    """Remove files that a kill left half-written; for the owner of the run only."""
+    for path in run.glob(".*.*"):
+        path.unlink()
+
+
 def is_owned(run: Path) -> bool:
     """Whether a process works on the run now."""
     from filelock import FileLock, Timeout

@@ -33,8 +33,10 @@ from MedSegDLTrainLib.run_folder import (
     JOB_FILE,
     PLAN_FILE,
     Plan,
+    is_unused,
     owned,
     read_plan,
+    sweep,
     withdraw_request,
     write_document,
 )
@@ -103,7 +105,7 @@ def checked(job: TrainingJob) -> TrainingJob:
 def _make_folder(run: Path, resume: bool) -> None:
     if resume and not (run / JOB_FILE).is_file():
         raise InputError(f"{run} holds no run to go on with: leave out --resume to begin one.")
-    if not resume and run.exists() and (not run.is_dir() or any(run.iterdir())):
+    if not resume and not is_unused(run):
         raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
     run.mkdir(parents=True, exist_ok=True)
 
@@ -111,6 +113,7 @@ def _make_folder(run: Path, resume: bool) -> None:
 def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
     """Begin with, or go on with, the run of `job`."""
     withdraw_request(run)
+    sweep(run)
     if not resume:
         write_job(job, run / JOB_FILE)
     elif read_job(run / JOB_FILE) != job:
@@ -118,11 +121,11 @@ def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
 
 
 def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog, stop: CancelToken) -> TrainingState:
-    folder, device = Path(job.cases), find_device(around.device)
+    began, folder, device = time.monotonic(), Path(job.cases), find_device(around.device)
     division = divided(read_case_list(folder), job.validation)
     source = PatchSource(_prepared(folder, division, job, events, stop), job)
     state = _start(job, device, events)
-    plan = _plan(job, run, source, device, around.processes)
+    plan = _plan(job, run, source, device, around.processes, began)
     load_checkpoint(state, run, lambda text: events.write("warning", text=text))
     validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
     loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds), state)
@@ -159,21 +162,22 @@ def _start(job: TrainingJob, device: torch.device, events: EventLog) -> Training
     return state
 
 
-def _plan(job: TrainingJob, run: Path, source: PatchSource, device: torch.device, processes: int) -> Plan:
+def _plan(job: TrainingJob, run: Path, source: PatchSource, device: torch.device, processes: int, began: float) -> Plan:
     """The number of steps: fixed once, because schedules depend on it."""
     if (run / PLAN_FILE).is_file():
         return read_plan(run)
     plan = Plan(job.optimisation.epochs * job.optimisation.steps_per_epoch)
     if job.optimisation.minutes is not None:
-        plan = _fitting(job, _seconds_per_step(job, source, device, processes))
+        seconds_per_step = _seconds_per_step(job, source, device, processes)
+        plan = _fitting(job, seconds_per_step, time.monotonic() - began)
     write_document(plan, run / PLAN_FILE)
     return plan
 
 
-def _fitting(job: TrainingJob, seconds_per_step: float) -> Plan:
-    """As many whole epochs as fit into the job's minutes beside the validations, at least one."""
+def _fitting(job: TrainingJob, seconds_per_step: float, spent: float) -> Plan:
+    """As many whole epochs as fit into the job's minutes beside what is `spent` and the validations, at least one."""
     how = job.optimisation
-    seconds = how.minutes * 60 * (1 - job.validation.share)
+    seconds = (how.minutes * 60 - spent) * (1 - job.validation.share)
     epochs = max(int(seconds / seconds_per_step / how.steps_per_epoch), 1)
     return Plan(epochs * how.steps_per_epoch, round(seconds_per_step, 5))
 

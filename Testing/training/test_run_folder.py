@@ -18,10 +18,12 @@ from MedSegDLTrainLib.run_folder import (
     RunStatus,
     ask,
     is_owned,
+    is_unused,
     owned,
     read_best,
     request_to,
     status_of,
+    sweep,
     withdraw_request,
     write_document,
 )
@@ -97,6 +99,19 @@ def test_a_second_owner_is_refused_until_the_first_is_killed(run):
     assert not is_owned(run)
     with owned(run):
         assert is_owned(run)
+
+
+def test_a_start_that_was_killed_at_once_leaves_a_folder_that_can_be_used(tmp_path):
+    run = tmp_path / "run"
+    assert is_unused(run)
+    run.mkdir()
+    for name in (".lock", ".0a1b.json", ".0a1b.checkpoint"):
+        (run / name).touch()
+    assert is_unused(run)
+    sweep(run)
+    assert [path.name for path in run.iterdir()] == [".lock"]
+    (run / "job.json").touch()
+    assert not is_unused(run)
 
 
 def test_requests_are_seen_and_can_be_taken_back(run):

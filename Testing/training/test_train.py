@@ -239,17 +239,19 @@ def test_what_a_job_asks_for_must_be_there(job_file, tmp_path, values, said):
 
 
 def test_minutes_become_a_number_of_steps_that_is_kept(job_file, tmp_path):
-    _change(job_file, "optimisation", minutes=0.02)
-    train(job_file, tmp_path / "run")
-    plan = read_plan(tmp_path / "run")
-    per_epoch = 2
-    assert plan.steps == max(int(0.02 * 60 * (1 - 1.0) / plan.seconds_per_step / per_epoch), 1) * per_epoch
+    """A hundredth of a second a step and a tenth of the time for validating: 12 s, of which 2 are spent, are 900 steps."""
+    _change(job_file, "optimisation", minutes=0.2)
     _change(job_file, "validation", share=0.1)
-    train(job_file, tmp_path / "other")
-    plan = read_plan(tmp_path / "other")
-    assert plan.steps == max(int(0.02 * 60 * 0.9 / plan.seconds_per_step / per_epoch), 1) * per_epoch
-    assert len(losses_of(tmp_path / "other")) == plan.steps
-    assert train(job_file, tmp_path / "other", resume=True).tally.step == plan.steps
+    assert train_module._fitting(read_job(job_file), 0.01, 2.0).steps == 900
+    assert train_module._fitting(read_job(job_file), 100.0, 2.0).steps == 2
+    _change(job_file, "optimisation", minutes=0.02)
+    began = time.monotonic()
+    train(job_file, tmp_path / "run")
+    assert time.monotonic() - began < 20
+    plan = read_plan(tmp_path / "run")
+    assert plan.seconds_per_step > 0
+    assert len(losses_of(tmp_path / "run")) == plan.steps
+    assert train(job_file, tmp_path / "run", resume=True).tally.step == plan.steps
 
 
 def test_a_run_that_starts_from_a_model_begins_with_its_weights_and_says_what_it_took(job_file, tmp_path):
