@@ -318,6 +318,15 @@ def test_a_full_disk_is_told_once_and_leaves_what_was_there(folder):
     _same(before, _prepared(folder, _job()))
 
 
+def test_where_nothing_can_be_written_cases_are_held_in_memory(folder):
+    (folder / ".prepared").write_text("a file where the folder should be", encoding="utf-8")
+    told = []
+    held = prepared_cases(folder, CASES, _job(), told.append)
+    assert [case.entry for case in held] == [None, None] and len(told) == 1
+    (folder / ".prepared").unlink()
+    _same(held[0], _prepared(folder, _job()))
+
+
 def _environment():
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
 
