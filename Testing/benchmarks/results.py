@@ -15,7 +15,10 @@ _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 @dataclass(frozen=True)
 class Result:
-    """One number against its goal, a largest value: of `ratio` (ours ÷ peer), or of `ours` where there is no peer."""
+    """One number against its goal, a largest value: of `ratio` (ours ÷ peer), or of `ours` where there is no peer.
+
+    Where more is better (patches a second), give seconds instead, so that every goal is a largest value.
+    """
 
     ours: float
     peer: float | None
@@ -81,7 +84,7 @@ def _result_cells(name: str, entry: dict) -> list[str]:
 
 def _run_cells(name: str, entry: dict) -> list[str]:
     seconds = f"{_cell(entry['seconds'])} ({_cell(entry['seconds_lowest'])} – {_cell(entry['seconds_highest'])})"
-    values = (entry[key] for key in ("network_seconds", "outside_seconds", "above_base_mib", "peak_mib"))
+    values = (entry.get(key) for key in ("network_seconds", "outside_seconds", "above_base_mib", "peak_mib"))
     return [name, str(entry["runs"]), seconds, *map(_cell, values)]
 
 

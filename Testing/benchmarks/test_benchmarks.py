@@ -5,9 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from Testing.benchmarks.__main__ import BENCHMARKS, Measured, label_results, main, memory_results, run_figures, time_results
+from Testing.benchmarks import __main__ as benchmarks
+from Testing.benchmarks.__main__ import BENCHMARKS, main
+from Testing.benchmarks.loss_results import loss_results
+from Testing.benchmarks.loss_run import LossRun, LossSetting, measure_loss
 from Testing.benchmarks.results import Result, keep
+from Testing.benchmarks.rounds import Benchmark, Measured, run_figures
 from Testing.benchmarks.run import Run, measure
+from Testing.benchmarks.segment_results import label_results, memory_results, time_results
 from Testing.benchmarks.setting import Setting
 
 TINY = Setting((24, 20, 16), (16, 16, 16), overlap=0.5, classes=126, features=(4, 8))
@@ -56,6 +61,47 @@ def test_labels_are_counted_voxel_by_voxel():
     assert (result.ours, result.met) == (0.001, False)
 
 
+def test_a_loss_is_measured_by_time_memory_and_gradient():
+    runs = {
+        "ours": [LossRun("ours", seconds, 100, 300) for seconds in (0.2, 0.3, 0.9)],
+        "monai": [LossRun("monai", seconds, 100, 500) for seconds in (0.8, 0.9, 1.0)],
+        "nnunet": [LossRun("nnunet", seconds, 100, 700) for seconds in (1.0, 1.0, 1.0)],
+    }
+    gradients = {"ours": np.array([1e-7, -4e-6]), "monai": np.array([1e-7, -4e-6]), "nnunet": np.array([3e-7, -4e-6])}
+    results = loss_results("loss", Measured(runs, gradients))
+    assert results["loss_time_monai"].ratio == pytest.approx(1 / 3)
+    assert results["loss_time_nnunet"].ratio == pytest.approx(0.3)
+    assert [results[f"loss_memory_{peer}"].met for peer in ("monai", "nnunet")] == [False, True]  # 200 of 400, of 600
+    assert results["loss_gradient_unlike_monai"].met
+    assert results["loss_gradient_unlike_nnunet"].ours == pytest.approx(0.05)
+    assert not results["loss_gradient_unlike_nnunet"].met
+
+
+def test_benchmarks_of_the_same_setting_share_their_runs(monkeypatch, capsys):
+    seen, kept = [], {}
+
+    def fake(approach, setting):
+        seen.append((approach, setting))
+        return LossRun(approach, 1, 100, 200), None
+
+    def result(name):
+        return lambda measured: {name: Result(len(measured.runs), None, "", 2)}
+
+    one, other = LossSetting(8, 1), LossSetting(9, 1)
+    table = {
+        "a": Benchmark(fake, one, ("ours", "monai"), 2, result("a")),
+        "b": Benchmark(fake, other, ("ours",), 1, result("b")),
+        "c": Benchmark(fake, one, ("ours",), 1, result("c")),
+        "d": Benchmark(fake, one, ("nnunet",), 1, result("d")),
+    }
+    monkeypatch.setattr(benchmarks, "BENCHMARKS", table)
+    monkeypatch.setattr(benchmarks, "keep", lambda results, runs, machine: kept.update(results))
+    assert main(["c", "a", "b"]) == 0
+    assert seen == [("ours", one), ("monai", one), ("ours", one), ("monai", one), ("ours", other)]
+    assert set(kept) == {"a", "b", "c"}
+    assert "a: 2 , goal at most 2: met" in capsys.readouterr().out
+
+
 def test_files_merge_by_name(tmp_path):
     (tmp_path / "README.md").write_text(
         "# Above\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nbelow\n", encoding="utf-8"
@@ -91,3 +137,12 @@ def test_a_real_run_in_small(monkeypatch):
     bare, nothing = measure("bare_forwards", TINY)
     assert nothing is None
     assert bare.network_seconds > 0.5 * bare.seconds
+
+
+def test_a_real_loss_in_small(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    run, gradient = measure_loss("ours", LossSetting(10, passes=2, classes=5))
+    assert gradient.shape == (1, 5, 2, 10, 10)
+    assert 0 < np.abs(gradient).max() < 1
+    assert 0 < run.seconds < 10
+    assert run.peak_mib >= run.base_mib > 50
