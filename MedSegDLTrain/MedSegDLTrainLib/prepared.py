@@ -121,10 +121,8 @@ def training_preprocessing(geometry: Geometry, how: Preprocessing) -> Preprocess
     """`how`, without resampling along axes that patches are resampled along anyway.
 
     Resampled are only axes on which the image is more than 1.25 times finer than the job wants it, because shrinking needs
-    the smoothing that users' images get, and never those of "slices".
+    the smoothing that users' images get.
     """
-    if how.orientation == "slices":
-        return replace(how, spacing=(None, None, None))
     own = [geometry.spacing[axis] for axis in turn_for(geometry, how.orientation).order]
     pairs = zip(own, how.spacing, strict=True)
     return replace(how, spacing=tuple(new if new is not None and have * _FINER < new else None for have, new in pairs))

@@ -166,7 +166,7 @@ def test_axes_keep_their_own_spacing_unless_they_are_much_finer():
     assert training_preprocessing(geometry, replace(how, spacing=(None, 1.1, None))).spacing == (None, 1.1, None)
     turned = geometry.permuted((2, 0, 1), (False, True, False))
     assert training_preprocessing(turned, how).spacing == (1.0, None, None)
-    assert training_preprocessing(geometry, replace(how, orientation="slices")).spacing == (None, None, None)
+    assert training_preprocessing(geometry, replace(how, orientation="slices")).spacing == (1.0, None, None)
 
 
 def test_classes_are_the_labels_of_the_job_in_its_order(folder):
