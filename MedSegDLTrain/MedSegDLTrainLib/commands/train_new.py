@@ -1,0 +1,93 @@
+"""`medsegdl train new CASES --like MODEL_ID | --network KEY --output JOB.json`."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import textwrap
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+
+from MedSegDLLib.commands.text_table import text_table
+from MedSegDLLib.networks import NETWORKS
+from MedSegDLTrainLib.job import TrainingJob, write_job
+
+_NARROWEST, _VALUE_WIDTH = 100, 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this action."""
+    parser.add_argument("cases", type=Path, metavar="CASES", help="case folder")
+    begin = parser.add_mutually_exclusive_group(required=True)
+    begin.add_argument("--like", metavar="MODEL_ID", help="go on from this model of the zoo")
+    begin.add_argument("--network", metavar="KEY", help=f"begin with fresh weights of {', '.join(NETWORKS)}")
+    parser.add_argument("--epochs", type=int, metavar="N", help="wins over --minutes")
+    parser.add_argument("--steps-per-epoch", type=int, metavar="N", help="250")
+    parser.add_argument("--minutes", type=float, metavar="M", help="that the training may take on this computer")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="of everything random (1)")
+    parser.add_argument("--output", type=Path, required=True, metavar="JOB.json", help="must not be there yet")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the job and print each value with its reason."""
+    from MedSegDLLib.device import find_device
+    from MedSegDLTrainLib.plan_cost import machine_of
+    from MedSegDLTrainLib.plan_job import planned_job
+    from MedSegDLTrainLib.plan_wishes import Wishes
+
+    wishes = Wishes(
+        arguments.like, arguments.network, arguments.epochs, arguments.steps_per_epoch, arguments.minutes, arguments.seed
+    )
+    job = planned_job(arguments.cases, arguments.output, wishes, machine_of(find_device("auto")))
+    write_job(job, arguments.output)
+    print(reasons_table(job, shutil.get_terminal_size((140, 24)).columns))
+    print(f"\nWritten to {arguments.output}. Look at it, change what you know better, then:")
+    print(f"medsegdl train {arguments.output} --run FOLDER")
+    return 0
+
+
+def reasons_table(job: TrainingJob, columns: int) -> str:
+    """A row for each value that has a reason: its name in the job, the value, and why, wrapped to `columns` characters."""
+    name_width = max(map(len, job.reasons), default=0)
+    room = max(columns, _NARROWEST) - name_width - _VALUE_WIDTH - 4
+    rows = [("SETTING", "VALUE", "WHY")]
+    for name, reason in job.reasons.items():
+        values = textwrap.wrap(shown(_value(job, name)), _VALUE_WIDTH) or [""]
+        lines = textwrap.wrap(reason, room)
+        for number in range(max(len(values), len(lines))):
+            rows.append(tuple(_nth(column, number) for column in ([name], values, lines)))
+    return text_table(rows)
+
+
+def _nth(lines: list[str], number: int) -> str:
+    return lines[number] if number < len(lines) else ""
+
+
+def _value(job: TrainingJob, name: str) -> object:
+    value: object = job
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def shown(value: object) -> str:
+    """A value of a job for a person: of a group of settings those that are not as usual."""
+    if is_dataclass(value):
+        changed = ((field.name, getattr(value, field.name)) for field in fields(value) if not _is_usual(field, value))
+        return ", ".join(f"{name} {shown(item)}" for name, item in changed) or "as usual"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(item)}" for name, item in value.items())
+    if isinstance(value, tuple):
+        return " ".join(shown(item) for item in value) or "none"
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
+
+
+def _is_usual(field: object, instance: object) -> bool:
+    value = getattr(instance, field.name)
+    if field.default_factory is not MISSING:
+        return value == field.default_factory()
+    return field.default is not MISSING and value == field.default
