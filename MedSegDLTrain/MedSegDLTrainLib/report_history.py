@@ -1,0 +1,61 @@
+"""How a run went, step by step, out of its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class ValidationPoint:
+    """One validation: the mean over patients (None: undefined), and each patient's value."""
+
+    step: int
+    score: float | None
+    patients: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class History:
+    """What the curves of a run are drawn from.
+
+    `losses` and `rates` are pairs of step and value, in order. `seconds` is how long processes worked on the run, pauses
+    left out. `started` is the last event of that name, `ending` the last of finished, paused and failed, {} without one.
+    """
+
+    losses: tuple[tuple[int, float], ...]
+    rates: tuple[tuple[int, float], ...]
+    validations: tuple[ValidationPoint, ...]
+    warnings: tuple[str, ...]
+    seconds: float
+    started: dict
+    ending: dict
+
+
+def history_of(events: Sequence[dict]) -> History:
+    """The history in a run's events, oldest first; of two events of one step the later one counts (see progress.py)."""
+    steps = {event["step"]: event for event in events if event["event"] == "step"}
+    validations = {event["step"]: event for event in events if event["event"] == "validation"}
+    return History(
+        tuple((step, event["loss"]) for step, event in sorted(steps.items())),
+        tuple((step, event["rate"]) for step, event in sorted(steps.items())),
+        tuple(ValidationPoint(step, event["score"], event["patients"]) for step, event in sorted(validations.items())),
+        tuple(dict.fromkeys(event["text"] for event in events if event["event"] == "warning")),
+        _worked_seconds(events),
+        _last(events, ("started",)),
+        _last(events, ("finished", "paused", "failed")),
+    )
+
+
+def _last(events: Sequence[dict], names: Sequence[str]) -> dict:
+    return next((event for event in reversed(events) if event["event"] in names), {})
+
+
+def _worked_seconds(events: Sequence[dict]) -> float:
+    """The time between events, without that before a process started again and that after a pause."""
+    return sum(
+        max(later["time"] - earlier["time"], 0.0)
+        for earlier, later in pairwise(events)
+        if later["event"] != "started" and earlier["event"] != "paused"
+    )

@@ -1,0 +1,177 @@
+"""The report: one page with everything inside, honest about its data."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from MedSegDLLib.__main__ import main
+from MedSegDLLib.checkpoint import load_model
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.files import write_labelmap
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import LabelMap
+from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLLib.pictures import view_of
+from MedSegDLTrainLib import report_measured
+from MedSegDLTrainLib.compare import paired
+from MedSegDLTrainLib.measure import comparison
+from MedSegDLTrainLib.report_charts import LIGHT, case_chart, comparison_chart, confusion_chart, most_confused
+from MedSegDLTrainLib.report_history import history_of
+from MedSegDLTrainLib.report_overlays import chosen_slices
+from MedSegDLTrainLib.run_report import write_report
+from Testing.models import write_bright_model
+from Testing.training.finished_run import FINDS_NOTHING, GRID, write_run
+
+
+def _report(run, folder=None):
+    told = []
+    page = write_report(run, folder or run / "report", "cpu", told.append)
+    return page.read_text(encoding="utf-8"), told
+
+
+def test_the_page_needs_nothing_else(tmp_path):
+    run = write_run(tmp_path, "tvhh", FINDS_NOTHING)
+    page, _ = _report(run, tmp_path / "out")
+    assert set(re.findall(r"(?:src|srcset|href)=\"([^\",]+)", page)) == {"data:image/png;base64"}
+    assert "<script" not in page
+    pictures = {path.name for path in (tmp_path / "out").glob("*.png")}
+    assert pictures == {f"{n}.png" for n in ("loss", "validation", "cases", "confusion", "comparison", "worst_1", "best_1")}
+    assert page.count("<img") == len(pictures)
+
+
+def test_every_text_is_escaped(tmp_path):
+    page, _ = _report(write_run(tmp_path, "tv"))
+    assert "&lt;b&gt;any&lt;/b&gt;" in page and "<b>any" not in page
+    assert "odd &lt;i&gt;thing&lt;/i&gt;" in page
+
+
+def test_figures_are_of_held_out_patients_where_there_are_any(tmp_path):
+    page, _ = _report(write_run(tmp_path, "tvhh"))
+    assert "Dice 0.833 on 2 patients (2 cases) held out for ever" in page  # 1 and, half of the box being found, 2/3
+    assert "flatter the model" not in page
+
+
+def test_figures_of_validation_patients_come_with_a_warning(tmp_path):
+    page, _ = _report(write_run(tmp_path, "tvv"))
+    assert "of the validation: not trained on, but the best weights were chosen by them" in page
+    assert "There are no held-out patients." in page and "flatter the model" in page
+
+
+def test_a_second_report_measures_nothing_again(tmp_path, monkeypatch):
+    run = write_run(tmp_path, "tvhh", FINDS_NOTHING)
+    first, told = _report(run)
+    assert len(told) == 4  # two cases, two models
+    monkeypatch.setattr(report_measured, "segment", lambda *_: pytest.fail("segmented again"))
+    second, told = _report(run)
+    assert (second, told) == (first, [])
+
+
+def test_corrected_labels_are_measured_again(tmp_path):
+    run = write_run(tmp_path, "tvhh")
+    _report(run)
+    write_labelmap(LabelMap(np.zeros(GRID.shape_zyx, np.uint8), GRID), tmp_path / "cases" / "labelsTr" / "c.nii.gz")
+    page, told = _report(run)
+    assert told == ["measuring case 1 of 2: c"]
+    assert "Dice 0.333 on 2 patients" in page  # 0 and 2/3
+
+
+def test_a_damaged_cache_is_measured_anew(tmp_path):
+    run = write_run(tmp_path, "th")
+    first, _ = _report(run)
+    (run / "report" / "measured.json").write_text("{", encoding="utf-8")
+    assert _report(run) == (first, ["measuring case 1 of 1: b"])
+
+
+def test_the_model_that_it_started_from_is_compared(tmp_path):
+    page, _ = _report(write_run(tmp_path, "tv" + "h" * 6, FINDS_NOTHING))
+    assert "The new model is better: Dice 0.000 with old, 0.944 now (+0.944), mean of 6 patients." in page
+    assert "p = 0.0312" in page
+
+
+def test_a_run_without_weights_or_patients_still_has_a_page(tmp_path):
+    page, _ = _report(write_run(tmp_path / "one", "tt"))
+    assert "nobody knows how good this model is" in page
+    run = write_run(tmp_path / "two", "tv")
+    (run / "best.checkpoint").unlink()
+    (run / "events.jsonl").unlink()
+    page, _ = _report(run)
+    assert "The run has no weights yet" in page and "No step has been taken yet" in page
+    with pytest.raises(InputError, match="holds no training run"):
+        _report(tmp_path)
+
+
+def test_the_command_says_where_the_page_is(tmp_path, capsys):
+    run = write_run(tmp_path, "tv")
+    assert main(["train", "report", str(run), "--output", str(tmp_path / "page"), "--device", "cpu"]) == 0
+    assert f"Open {tmp_path / 'page' / 'report.html'} in a browser." in capsys.readouterr().out
+
+
+def test_of_two_events_of_one_step_the_later_counts():
+    events = [
+        {"event": "started", "time": 0.0},
+        {"event": "step", "time": 10.0, "step": 1, "loss": 3.0, "rate": 0.1},
+        {"event": "step", "time": 20.0, "step": 2, "loss": 2.0, "rate": 0.1},
+        {"event": "started", "time": 100.0},
+        {"event": "step", "time": 105.0, "step": 2, "loss": 1.0, "rate": 0.1},
+        {"event": "paused", "time": 106.0, "reason": "asked to pause"},
+        {"event": "step", "time": 200.0, "step": 3, "loss": 0.5, "rate": 0.1},
+    ]
+    history = history_of(events)
+    assert history.losses == ((1, 3.0), (2, 1.0), (3, 0.5))
+    assert history.seconds == 10 + 10 + 5 + 1
+
+
+def test_the_slices_with_most_wrong_voxels_are_shown_with_the_middle_one():
+    grid = Geometry((8, 8, 12), (1.0, 1.0, 5.0))
+    reference, prediction = np.zeros(grid.shape_zyx, np.uint8), np.zeros(grid.shape_zyx, np.uint8)
+    reference[2:9, 2:4, 2:4] = prediction[2:9, 2:4, 2:4] = 1
+    prediction[8, 4:6, 2:4] = prediction[10, 0, 0] = prediction[11, 0, 0:2] = 1
+    table = LabelTable((Label(1, "x", (255, 0, 0)),))
+    pair = comparison(LabelMap(reference, grid), {"x": 1}, LabelMap(prediction, grid), table)
+    assert chosen_slices(pair, view_of(grid), 3) == [5, 8, 11]
+    assert chosen_slices(pair, view_of(grid), 9) == [5, 8, 10, 11]
+
+
+def test_the_most_confused_classes_are_shown():
+    counts = np.diag(np.full(5, 100))
+    counts[3, 1] = 7
+    counts[0, 4] = 2
+    assert most_confused(counts, 3) == [0, 1, 3]
+    assert most_confused(counts, 5) == [0, 1, 2, 3, 4]
+
+
+def test_confusion_is_in_percent_of_the_reference():
+    texts = [
+        text.get_text() for text in confusion_chart(np.array([[99, 1], [30, 10]]), ["background", "x"], LIGHT).axes[0].texts
+    ]
+    assert texts == ["99.0", "1.0", "75.0", "25.0"]
+
+
+def test_bars_are_sorted_with_the_worst_at_the_bottom():
+    (axes,) = case_chart({"a": 0.5, "b": 0.9, "c": 0.1}, LIGHT).axes
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["b", "a", "c"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mean 0.500", "median 0.500"]
+    assert [bar.get_width() for bar in axes.patches] == [0.9, 0.5, 0.1]
+
+
+def test_worse_patients_are_red():
+    rows = [
+        {case: [{"name": "x", "dice": dice}] for case, dice in values}
+        for values in ((("a", 0.5), ("b", 0.5)), (("a", 0.4), ("b", 0.6)))
+    ]
+    result = paired(*rows, {"a": "A", "b": "B"}, "dice")
+    lines = comparison_chart(result, LIGHT).axes[0].lines
+    assert [line.get_color() for line in lines] == [LIGHT.bad, LIGHT.good, LIGHT.ink]
+
+
+def test_the_key_of_a_measurement_is_of_weights_and_settings(tmp_path):
+    first, second = (load_model(write_bright_model(tmp_path, name)) for name in ("one", "two"))
+    assert report_measured.fingerprint(first) == report_measured.fingerprint(second)
+    second.network.classifier.bias.data += 1
+    assert report_measured.fingerprint(first) != report_measured.fingerprint(second)
+    assert (
+        json.dumps(report_measured.added_confusion([report_measured.MeasuredCase("a", (), ((1, 2), (3, 4)))] * 2).tolist())
+        == "[[2, 4], [6, 8]]"
+    )
