@@ -217,12 +217,14 @@ def _progress(number: int, count: int, name: str, outcomes: Sequence[Outcome]) -
     """For example "training 3 of 5, fold_2, about 12 min left"; unfinished trainings count as a whole."""
     text = f"training {number + 1} of {count}, {name}"
     seconds = [outcome.seconds for outcome in outcomes if not outcome.failure]
-    return f"{text}, about {_duration(statistics.fmean(seconds) * (count - number))} left" if seconds else text
+    return f"{text}, {_duration(statistics.fmean(seconds) * (count - number))} left" if seconds else text
 
 
 def _duration(seconds: float) -> str:
-    minutes = max(round(seconds / 60), 1)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return "less than a minute"
+    return f"about {minutes} min" if minutes < 120 else f"about {minutes // 60} h {minutes % 60:02d} min"
 
 
 def _write_json(document: Mapping, path: Path) -> None:

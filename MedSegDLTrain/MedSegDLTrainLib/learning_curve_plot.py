@@ -30,7 +30,16 @@ def curve_figure(points: Sequence[Point], law: PowerLaw | None, what: str) -> Fi
         _draw_law(axes, points, law, right)
     _draw_points(axes, points, what)
     _dress(axes, points, (left, right), what)
-    figure.suptitle(f"What more {what} would bring", color=_INK, fontsize=13, x=0.012, ha="left", weight="bold")
+    key = figure.legend(
+        loc="outside upper left",
+        ncols=2,
+        title=f"What more {what} would bring",
+        title_fontproperties={"size": 13, "weight": "bold"},
+        alignment="left",
+        labelcolor=_INK,
+        frameon=False,
+    )
+    key.get_title().set_color(_INK)
     figure.supxlabel(textwrap.fill(advice(points, law, what), 112), color=_INK, fontsize=10.5, x=0.012, ha="left")
     return figure
 
@@ -100,4 +109,3 @@ def _dress(axes: Axes, points: Sequence[Point], ends: tuple[float, float], what:
     axes.tick_params(colors=_FAINT, length=0)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
-    axes.legend(loc="lower right", labelcolor=_INK, fontsize=9.5, edgecolor="none", framealpha=0.9)

@@ -69,6 +69,12 @@ def advice(points: Sequence[Point], law: PowerLaw | None, what: str) -> str:
     if law is None:
         return f"Train on two different numbers of {what} at least: then it can be said what more {what} would bring."
     least, most = (pick(point.count for point in points if point.count) for pick in (min, max))
+    start = max((point.dice for point in points if not point.count), default=0.0)
+    if start >= law.at(most):
+        return (
+            f"The start model as it is has a Dice of {start:.2f}, and training on {most} {what} did not make it better "
+            f"({law.at(most):.2f}): train longer, or with a lower learning rate."
+        )
     if law.beta <= 0:
         return (
             f"More {what} did not help between {least} and {most}, so {TARGET} will not be reached that way: look at the "

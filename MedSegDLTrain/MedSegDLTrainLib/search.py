@@ -178,12 +178,16 @@ def with_numbers(job: TrainingJob, values: dict[str, float]) -> TrainingJob:
 
 def text_of(outcomes: Sequence[Outcome], names: Sequence[str]) -> str:
     """The trials for a terminal, best first, with the numbers that were searched for."""
-    rows = [("TRIAL", "IOU", "BEST STEP", "MINUTES", *(name.removeprefix("optimisation.") for name in names))]
+    rows = [("TRIAL", "IOU", "BEST STEP", "MINUTES", *(_short(name) for name in names))]
     for outcome in best_first(outcomes):
         values = (f"{value:.4g}" for value in numbers_of(outcome.training.job, names).values())
         score = "failed" if outcome.failure else number(outcome.score)
         rows.append((outcome.training.name, score, str(outcome.step), f"{outcome.seconds / 60:.1f}", *values))
     return text_table(rows)
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("optimisation.").removeprefix("network.numbers.")
 
 
 def _save(job: TrainingJob, names: Sequence[str], outcomes: Sequence[Outcome], folder: Path) -> None:

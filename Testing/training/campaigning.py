@@ -44,8 +44,8 @@ class FakeTrainer:
     At the calls whose numbers (from 1) are in `kills` it is gone in the middle; `calls` are (name of the run, resume).
     """
 
-    def __init__(self, score: Callable[[TrainingJob], float | None], kills: Sequence[int] = ()) -> None:
-        self._score, self._kills, self.calls = score, kills, []
+    def __init__(self, score: Callable[[TrainingJob], float | None], kills: Sequence[int] = (), seconds: float = 240.0) -> None:
+        self._score, self._kills, self._seconds, self.calls = score, kills, seconds, []
 
     def __call__(self, job_path: Path, run: Path, resume: bool) -> None:
         self.calls.append((run.name, resume))
@@ -62,7 +62,7 @@ class FakeTrainer:
             events.write("failed", step=7, reason="The loss is not finite.")
             raise InputError("The loss is not finite.")
         write_document(BestValidation(90, job.validation.metric, score, _rows(job, score)), run / VALIDATION_FILE)
-        events.write("finished", step=100, best_step=90, best_score=score, seconds=240.0)
+        events.write("finished", step=100, best_step=90, best_score=score, seconds=self._seconds)
 
 
 def place_for(folder: Path, trainer: FakeTrainer, told: list[str] | None = None) -> Place:

@@ -84,6 +84,15 @@ def test_progress_names_the_training_and_the_time_left_from_those_that_ended(job
     ]
 
 
+@pytest.mark.parametrize(
+    ("seconds", "left"), [(7.0, "less than a minute"), (60.0, "about 2 min"), (5000.0, "about 2 h 47 min")]
+)
+def test_the_time_left_is_said_as_exactly_as_it_is_known(job, tmp_path, seconds, left):
+    told, trainer = [], FakeTrainer(_by_seed, seconds=seconds)
+    _campaign(job, tmp_path / "out", trainer, told, count=3)
+    assert told[1] == f"training 2 of 3, run_1, {left} left"
+
+
 def test_finished_trainings_are_not_told_of_again(job, tmp_path):
     _campaign(job, tmp_path / "out", FakeTrainer(_by_seed))
     told = []

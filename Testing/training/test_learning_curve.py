@@ -96,6 +96,15 @@ def test_the_sentence_for_an_annotator(law, expected):
     assert expected in advice(_points(0.6, 0.1), law, "scans")
 
 
+def test_a_start_model_that_training_does_not_improve_is_told_first():
+    points, law = _points(0.6, 0.1), PowerLaw(0.6, 0.1, 1.0)  # 0.755 for ten
+    assert advice([Point(0, 0, 0.7), *points], law, "scans") == advice(points, law, "scans")
+    sentence = advice([Point(0, 0, 0.8), *points], law, "scans")
+    assert sentence.startswith(
+        "The start model as it is has a Dice of 0.80, and training on 10 scans did not make it better (0.76)"
+    )
+
+
 def test_smaller_subsets_lie_in_larger_ones_and_seed_and_repeat_change_the_order():
     patients = [f"P{number}" for number in range(20)]
     five, ten = (subset(patients, size, 0, 7) for size in (5, 10))
