@@ -1,15 +1,13 @@
-"""Memory of a long training: resident size of the process during 2,000 steps on 200 cases.
-
-`python -m Testing.benchmarks.training_memory` prints MiB as JSON: anonymous memory, which is the program's own, and the whole
-resident size, to which pages of the cases' files belong that the kernel may take back.
-"""
+"""Memory of a long training: resident size of the process during 2,000 steps on 200 cases."""
 
 from __future__ import annotations
 
-import json
-import re
+import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +18,9 @@ from MedSegDLLib.model_card import Inference, NetworkSpec, Normalisation, Prepro
 from MedSegDLTrainLib.cases import Case, image_path, label_path, write_cases
 from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling, TrainingJob, write_job
 from MedSegDLTrainLib.train import Surroundings, train
+from Testing.benchmarks.fresh_process import in_fresh_process, leave, status_mib
+from Testing.benchmarks.results import Result
+from Testing.benchmarks.rounds import Measured
 
 CASES, STEPS, SETTLED = 200, 2000, 500
 EVERYTHING = Augmentation(
@@ -55,26 +56,55 @@ def _job(folder: Path) -> TrainingJob:
     )
 
 
-def _resident_mib() -> dict[str, float]:
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    return {name: int(re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)[1]) / 1024 for name in ("RssAnon", "VmRSS")}
+@dataclass(frozen=True)
+class MemorySetting:
+    """There is one; `text` is it in words."""
+
+    text: str = f"training of {STEPS} steps on {CASES} cases"
 
 
-def measured() -> dict[str, dict[str, float]]:
-    """MiB once the training has settled, and at its end."""
-    told: dict[str, dict[str, float]] = {}
+@dataclass(frozen=True)
+class MemoryRun:
+    """Resident size once the training has settled (after 500 steps), and at its end; `seconds` of the whole."""
+
+    figures: ClassVar = ("settled_mib", "peak_mib")
+    approach: str
+    seconds: float
+    settled_mib: float
+    peak_mib: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.settled_mib:.1f} MiB, at the end {self.peak_mib:.1f} MiB"
+
+
+def measure_memory(approach: str, setting: MemorySetting) -> tuple[MemoryRun, None]:
+    """Train in a fresh process."""
+    run, _ = in_fresh_process("Testing.benchmarks.training_memory", approach, setting.text)
+    return MemoryRun(**run), None
+
+
+def training_memory_results(measured: Measured) -> dict[str, Result]:
+    """How much the process has grown."""
+    end, settled = (measured.median("ours", figure) for figure in ("peak_mib", "settled_mib"))
+    return {"training_memory_growth": Result(end / settled - 1, None, "of the settled size", 0.02)}
+
+
+def _run(approach: str) -> MemoryRun:
+    told: dict[int, float] = {}
 
     def listen(event: dict) -> None:
         if event["event"] == "step" and event["step"] in (SETTLED, STEPS):
-            told["settled" if event["step"] == SETTLED else "end"] = _resident_mib()
+            told[event["step"]] = status_mib("VmRSS")
 
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         cases = Path(folder) / "cases"
         _write_cases(cases)
         write_job(_job(cases), Path(folder) / "job.json")
         train(Path(folder) / "job.json", Path(folder) / "run", around=Surroundings(device="cpu", listeners=[listen]))
-    return told
+    return MemoryRun(approach, time.perf_counter() - began, told[SETTLED], told[STEPS])
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured()))
+    leave(_run(sys.argv[1]), None, sys.argv[3])

@@ -1,18 +1,19 @@
 """Seconds of a training step: the loop of `medsegdl train` against a bare loop and nnU-Net's trainer, on one network.
 
-`python -m Testing.benchmarks.training_step` prints medians as JSON. All three take steps in turns in one process, on batches
-that are in memory already: patches are measured by themselves.
+Batches are in memory already: patches are measured by themselves (patches_run.py).
 """
 
 from __future__ import annotations
 
 import copy
-import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -27,6 +28,9 @@ from MedSegDLTrainLib.losses import dice_and_cross_entropy, loss_sums
 from MedSegDLTrainLib.patches import Batch
 from MedSegDLTrainLib.progress import EventLog
 from MedSegDLTrainLib.steps import Stepper
+from Testing.benchmarks.fresh_process import in_fresh_process, leave
+from Testing.benchmarks.results import Result
+from Testing.benchmarks.rounds import Measured
 
 CLASSES, PATCH, BATCH = 7, (64, 64, 64), 2
 STEPS = 16  # of each approach; the first two, which set things up, are left out
@@ -58,18 +62,12 @@ def ours() -> Iterator[None]:
     state = new_state(JOB)
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder)
-        parts = LoopParts(
-            JOB, run, 10_000, _NoCases(), EventLog(run / "events.jsonl"), StopRequests(run, CancelToken()), 3600.0
-        )
-        loop, step = Loop(parts, state), Stepper(JOB, state, torch.device("cpu")).step
-        # A generator inside of the loop's own iteration: the loop asks for a batch, and is asked in turn for a step.
-        yield from _in_turns(loop, step)
-
-
-def _in_turns(loop: Loop, step: Callable[[Batch, int, int], float]) -> Iterator[None]:
-    for number in range(STEPS):
-        loop.run_some([a_batch(number)], step)
-        yield
+        events, stop = EventLog(run / "events.jsonl"), StopRequests(run, CancelToken())
+        loop = Loop(LoopParts(JOB, run, 10_000, _NoCases(), events, stop, 3600.0), state)
+        step = Stepper(JOB, state, torch.device("cpu")).step
+        for number in range(STEPS):
+            loop.run_some([a_batch(number)], step)
+            yield
 
 
 def bare() -> Iterator[None]:
@@ -110,20 +108,52 @@ def _trainer(state: TrainingState) -> object:
     return trainer
 
 
-APPROACHES: dict[str, Callable[[], Iterator[None]]] = {"ours": ours, "bare": bare, "nnunet": nnunet}
+STEP_APPROACHES: dict[str, Callable[[], Iterator[None]]] = {"ours": ours, "bare": bare, "nnunet": nnunet}
 
 
-def measured() -> dict[str, float]:
-    """Median seconds of a step of each approach; making the noise is in all of them alike."""
-    turns = {name: approach() for name, approach in APPROACHES.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in turns}
+@dataclass(frozen=True)
+class StepSetting:
+    """There is one; `text` is it in words."""
+
+    text: str = f"training step of {BATCH} patches of {'×'.join(map(str, PATCH))} voxels, {CLASSES} classes"
+
+
+@dataclass(frozen=True)
+class StepRun:
+    """`seconds`: median of the steps, making a batch of noise included, which all approaches do alike."""
+
+    figures: ClassVar = ()
+    approach: str
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.seconds:.3f} s a step"
+
+
+def measure_step(approach: str, setting: StepSetting) -> tuple[StepRun, None]:
+    """Take the steps of one approach in a fresh process."""
+    run, _ = in_fresh_process("Testing.benchmarks.training_step", approach, setting.text)
+    return StepRun(**run), None
+
+
+def step_results(measured: Measured) -> dict[str, Result]:
+    """The loop of `medsegdl train` against both others."""
+    ours = measured.median("ours", "seconds")
+    return {
+        "training_step_bare_loop": Result(ours, measured.median("bare", "seconds"), "s", 1.05),
+        "training_step_nnunet": Result(ours, measured.median("nnunet", "seconds"), "s", 1.0),
+    }
+
+
+def _seconds(approach: str) -> float:
+    turns, seconds = STEP_APPROACHES[approach](), []
     for _ in range(STEPS):
-        for name, turn in turns.items():
-            began = time.perf_counter()
-            next(turn)
-            seconds[name].append(time.perf_counter() - began)
-    return {name: median(taken[2:]) for name, taken in seconds.items()}
+        began = time.perf_counter()
+        next(turns)
+        seconds.append(time.perf_counter() - began)
+    return median(seconds[2:])
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured()))
+    leave(StepRun(sys.argv[1], _seconds(sys.argv[1])), None, sys.argv[3])
