@@ -24,10 +24,9 @@ from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.strict_json import read_json, to_json
 from MedSegDLTrainLib.cases import read_case_list
 from MedSegDLTrainLib.division import Division, divided
-from MedSegDLTrainLib.job import TrainingJob, read_job, write_job
+from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
 from MedSegDLTrainLib.progress import last_events
 from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, VALIDATION_FILE, CaseRows, read_best
-from MedSegDLTrainLib.train import localised
 
 CAMPAIGN_FILE, JOBS_FOLDER = "campaign.json", "jobs"
 TABLE_FILE, RESULTS_FILE = "results.csv", "results.json"

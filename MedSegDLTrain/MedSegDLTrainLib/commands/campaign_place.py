@@ -28,8 +28,7 @@ def place_of(arguments: argparse.Namespace) -> Iterator:
     """The place of a campaign that Ctrl-C stops with a checkpoint; how far it is stands on stderr."""
     from MedSegDLLib.commands.stopping import cancelled_by_signals
     from MedSegDLTrainLib.campaign import Place
-    from MedSegDLTrainLib.loader import usual_processes
-    from MedSegDLTrainLib.train import Surroundings, train
+    from MedSegDLTrainLib.train import Surroundings, train, usual_processes
     from MedSegDLTrainLib.train_display import train_display
 
     processes = usual_processes(arguments.device) if arguments.processes is None else arguments.processes
