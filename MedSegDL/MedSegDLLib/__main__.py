@@ -22,7 +22,10 @@ SUBCOMMANDS = {
     "evaluate": ("MedSegDLLib.commands.evaluate", "compare a segmentation with a reference"),
     "models": ("MedSegDLLib.commands.models", "list, show, verify, import, export and download models"),
     "cases": ("MedSegDLTrainLib.commands.cases", "add, list, check and remove the cases of a case folder"),
-    "train": ("MedSegDLTrainLib.commands.train", "train a network as a job file says"),
+    "train": ("MedSegDLTrainLib.commands.train", "plan, run, watch, report and publish a training"),
+    "crossval": ("MedSegDLTrainLib.commands.crossval", "train once for each fold of the patients"),
+    "search": ("MedSegDLTrainLib.commands.search", "look for better numbers of a job at random"),
+    "learning-curve": ("MedSegDLTrainLib.commands.learning_curve", "see what more cases would gain"),
 }
 
 _DEBUG = "--debug"
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    table = "\n".join(f"  {name:<10}{about}" for name, (_, about) in SUBCOMMANDS.items())
+    table = "\n".join(f"  {name:<16}{about}" for name, (_, about) in SUBCOMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="medsegdl",
         description="Segment medical volumes with small, really trained networks.",
