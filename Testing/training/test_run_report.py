@@ -1,6 +1,5 @@
 """The report: one page with everything inside, honest about its data."""
 
-import json
 import re
 
 import numpy as np
@@ -18,8 +17,11 @@ from MedSegDLTrainLib import report_measured
 from MedSegDLTrainLib.compare import paired
 from MedSegDLTrainLib.measure import comparison
 from MedSegDLTrainLib.report_charts import LIGHT, case_chart, comparison_chart, confusion_chart, most_confused
+from MedSegDLTrainLib.report_facts import facts_of
 from MedSegDLTrainLib.report_history import history_of
+from MedSegDLTrainLib.report_measured import MeasuredCase, Measurer
 from MedSegDLTrainLib.report_overlays import chosen_slices
+from MedSegDLTrainLib.run_model import model_of_run
 from MedSegDLTrainLib.run_report import write_report
 from Testing.models import write_bright_model
 from Testing.training.finished_run import FINDS_NOTHING, GRID, write_run
@@ -31,26 +33,48 @@ def _report(run, folder=None):
     return page.read_text(encoding="utf-8"), told
 
 
-def test_the_page_needs_nothing_else(tmp_path):
-    run = write_run(tmp_path, "tvhh", FINDS_NOTHING)
-    page, _ = _report(run, tmp_path / "out")
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """A run with six held-out patients that started from a model, the text of its page and the page's folder."""
+    folder = tmp_path_factory.mktemp("reported")
+    run = write_run(folder, "tv" + "h" * 6, FINDS_NOTHING)
+    page, _ = _report(run, folder / "out")
+    return run, page, folder / "out"
+
+
+def _measurer(run, told):
+    facts = facts_of(run)
+    (run / "report").mkdir(exist_ok=True)
+    measurer = Measurer(facts.folder, facts.dataset, run / "report", "cpu", told.append)
+    return lambda: measurer.measured(model_of_run(run), facts.judging_cases)
+
+
+def test_the_page_needs_nothing_else(reported):
+    _, page, folder = reported
     assert set(re.findall(r"(?:src|srcset|href)=\"([^\",]+)", page)) == {"data:image/png;base64"}
     assert "<script" not in page
-    pictures = {path.name for path in (tmp_path / "out").glob("*.png")}
-    assert pictures == {f"{n}.png" for n in ("loss", "validation", "cases", "confusion", "comparison", "worst_1", "best_1")}
-    assert page.count("<img") == len(pictures)
+    names = ("loss", "validation", "cases", "confusion", "comparison", "worst_1", "worst_2", "worst_3", "best_1", "best_2")
+    assert {path.name for path in folder.glob("*.png")} == {f"{name}.png" for name in names}
+    assert page.count("<img") == len(names)
 
 
-def test_every_text_is_escaped(tmp_path):
-    page, _ = _report(write_run(tmp_path, "tv"))
+def test_every_text_is_escaped(reported):
+    _, page, _ = reported
     assert "&lt;b&gt;any&lt;/b&gt;" in page and "<b>any" not in page
     assert "odd &lt;i&gt;thing&lt;/i&gt;" in page
 
 
-def test_figures_are_of_held_out_patients_where_there_are_any(tmp_path):
-    page, _ = _report(write_run(tmp_path, "tvhh"))
-    assert "Dice 0.833 on 2 patients (2 cases) held out for ever" in page  # 1 and, half of the box being found, 2/3
-    assert "flatter the model" not in page
+def test_figures_are_of_held_out_patients_where_there_are_any(reported):
+    _, page, _ = reported
+    assert "Dice 0.944 on 6 patients (6 cases) held out for ever" in page  # 1 five times and, half being found, 2/3
+    assert "There are no held-out patients." not in page
+
+
+def test_the_model_that_it_started_from_is_compared(reported):
+    _, page, _ = reported
+    assert "The new model is better: Dice 0.000 with old, 0.944 now (+0.944), mean of 6 patients." in page
+    assert "p = 0.0312" in page
+    assert "does not say that they were held out from its training" in page
 
 
 def test_figures_of_validation_patients_come_with_a_warning(tmp_path):
@@ -59,35 +83,31 @@ def test_figures_of_validation_patients_come_with_a_warning(tmp_path):
     assert "There are no held-out patients." in page and "flatter the model" in page
 
 
-def test_a_second_report_measures_nothing_again(tmp_path, monkeypatch):
-    run = write_run(tmp_path, "tvhh", FINDS_NOTHING)
-    first, told = _report(run)
-    assert len(told) == 4  # two cases, two models
+def test_what_is_known_is_not_measured_again(reported, monkeypatch):
+    run, page, folder = reported
     monkeypatch.setattr(report_measured, "segment", lambda *_: pytest.fail("segmented again"))
-    second, told = _report(run)
-    assert (second, told) == (first, [])
+    assert _report(run, folder) == (page, [])
 
 
 def test_corrected_labels_are_measured_again(tmp_path):
-    run = write_run(tmp_path, "tvhh")
-    _report(run)
+    run, told = write_run(tmp_path, "tvhh"), []
+    measured = _measurer(run, told)
+    first = measured()
     write_labelmap(LabelMap(np.zeros(GRID.shape_zyx, np.uint8), GRID), tmp_path / "cases" / "labelsTr" / "c.nii.gz")
-    page, told = _report(run)
+    told.clear()
+    second = measured()
     assert told == ["measuring case 1 of 2: c"]
-    assert "Dice 0.333 on 2 patients" in page  # 0 and 2/3
+    assert [first["c"].rows[0]["dice"], second["c"].rows[0]["dice"]] == [1, 0]
+    assert first["d"] == second["d"]
 
 
 def test_a_damaged_cache_is_measured_anew(tmp_path):
-    run = write_run(tmp_path, "th")
-    first, _ = _report(run)
+    run, told = write_run(tmp_path, "th"), []
+    measured = _measurer(run, told)
+    first = measured()
     (run / "report" / "measured.json").write_text("{", encoding="utf-8")
-    assert _report(run) == (first, ["measuring case 1 of 1: b"])
-
-
-def test_the_model_that_it_started_from_is_compared(tmp_path):
-    page, _ = _report(write_run(tmp_path, "tv" + "h" * 6, FINDS_NOTHING))
-    assert "The new model is better: Dice 0.000 with old, 0.944 now (+0.944), mean of 6 patients." in page
-    assert "p = 0.0312" in page
+    assert measured() == first
+    assert told == ["measuring case 1 of 1: b"] * 2
 
 
 def test_a_run_without_weights_or_patients_still_has_a_page(tmp_path):
@@ -171,7 +191,8 @@ def test_the_key_of_a_measurement_is_of_weights_and_settings(tmp_path):
     assert report_measured.fingerprint(first) == report_measured.fingerprint(second)
     second.network.classifier.bias.data += 1
     assert report_measured.fingerprint(first) != report_measured.fingerprint(second)
-    assert (
-        json.dumps(report_measured.added_confusion([report_measured.MeasuredCase("a", (), ((1, 2), (3, 4)))] * 2).tolist())
-        == "[[2, 4], [6, 8]]"
-    )
+
+
+def test_confusions_of_cases_are_added():
+    case = MeasuredCase("a", (), ((1, 2), (3, 4)))
+    assert report_measured.added_confusion([case, case]).tolist() == [[2, 4], [6, 8]]
