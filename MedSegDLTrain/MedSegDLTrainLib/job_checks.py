@@ -89,13 +89,15 @@ def _augmentation(augmentation: Augmentation) -> Iterator[str]:
 
 
 def _optimisation(optimisation: Optimisation) -> Iterator[str]:
-    for name in ("learning_rate", "epochs", "steps_per_epoch", "accumulation", "decay_every", "epsilon"):
+    for name in ("learning_rate", "steps_per_epoch", "accumulation", "decay_every", "epsilon"):
         if getattr(optimisation, name) <= 0:
             yield f"optimisation: {name} {getattr(optimisation, name)} must be positive"
     for name in ("minutes", "clip_norm", "clip_value"):
         value = getattr(optimisation, name)
         if value is not None and value <= 0:
             yield f"optimisation: {name} {value} must be positive or null"
+    if optimisation.epochs < 0:
+        yield f"optimisation: epochs {optimisation.epochs} must not be negative"
     if optimisation.weight_decay < 0:
         yield f"optimisation: weight_decay {optimisation.weight_decay} must not be negative"
     if optimisation.nesterov and optimisation.momentum == 0:

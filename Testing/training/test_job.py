@@ -194,7 +194,7 @@ NEGATIVE = ("rotation_degrees", "tilt_degrees", "shear", "elastic_mm", "brightne
         (("augmentation", "low_resolution"), 0.5, "low_resolution 0.5 must be at least 1"),
         (("augmentation", "flips"), "xt", "flips 'xt' must be some of xyz"),
         (("optimisation", "learning_rate"), 0, "learning_rate 0.0 must be positive"),
-        (("optimisation", "epochs"), 0, "epochs 0 must be positive"),
+        (("optimisation", "epochs"), -1, "epochs -1 must not be negative"),
         (("optimisation", "steps_per_epoch"), -5, "steps_per_epoch -5 must be positive"),
         (("optimisation", "accumulation"), 0, "accumulation 0 must be positive"),
         (("optimisation", "accumulation"), 5, "accumulation 5 must not exceed the batch_size 4"),

@@ -181,7 +181,6 @@ def test_minutes_are_no_equal_steps(tmp_path):
     learning_curve(path, Curve((1,), steps=50), place_for(tmp_path / "out", FakeTrainer(_law_of_patients)))
 
 
-@pytest.mark.xfail(raises=InputError, reason="a job of 0 epochs is still refused", strict=True)
 def test_without_training_the_start_model_is_measured_once(tmp_path):
     path = write_job_of_patients(tmp_path)
     write_job(replace(placeless(path), start_from="some_model"), path)

@@ -54,7 +54,7 @@ def test_status_tells_a_sentence_or_json(job_file, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("finished: step 8 of 8, loss ")
     assert main(["train", "status", str(tmp_path / "run"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "finished"
-    assert main(["train", "status", str(tmp_path)]) == 2
+    assert main(["train", "status", str(tmp_path / "cases")]) == 2
     assert "holds no training run" in capsys.readouterr().err
 
 
