@@ -78,9 +78,7 @@ class Optimisation:
     """How weights are found, and for how long."""
 
     learning_rate: float
-    epochs: int = field(
-        metadata=_help("Each of steps_per_epoch steps; 0: what the job starts from is validated, nothing trained.")
-    )
+    epochs: int = field(metadata=_help("Each of steps_per_epoch steps; 0: what the job starts from is only validated."))
     steps_per_epoch: int = 250
     minutes: float | None = field(
         default=None, metadata=_help("If given, the first steps are timed, and epochs are as many as fit instead.")

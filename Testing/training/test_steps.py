@@ -23,9 +23,7 @@ def _job(**optimisation):
         network=NetworkSpec("no_new_net", 1, 4, {"features_per_stage": (4, 6)}),
         preprocessing=Preprocessing("LPS", (1.0, 1.0, 1.0), Normalisation("zscore")),
         sampling=Sampling((8, 8, 8), 4, "uniform"),
-        optimisation=Optimisation(
-            **{"learning_rate": 0.1, "epochs": 1, "optimizer": "sgd", "schedule": "constant"} | optimisation
-        ),
+        optimisation=Optimisation(**chosen),
         inference=Inference((8, 8, 8), "softmax"),
         loss="dice_and_cross_entropy",
         seed=1,
