@@ -36,7 +36,7 @@ def batches(
         collate_fn=_as_it_is,
         num_workers=processes,
         prefetch_factor=_AHEAD,
-        pin_memory=not on_cpu,
+        pin_memory=device.type == "cuda",
     )
     for made in loader:
         if on_cpu:

@@ -26,7 +26,7 @@ class PatchSetting:
     cases: int = 4
     patch: int = 96
     batch: int = 2
-    batches: int = 24
+    batches: int = 32
     ahead: int = 10
     processes: int = 2
     degrees: float = 15.0

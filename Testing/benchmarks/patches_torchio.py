@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,19 @@ def transforms(setting: PatchSetting) -> tio.Transform:
             tio.RandomAnisotropy(downsampling=(1, setting.coarser), **chance),
             tio.RandomBlur(std=(0, setting.blur), **chance),
             tio.RandomGamma(log_gamma=tuple(np.log(setting.gamma)), **chance),
-            tio.Lambda(lambda image: image * random.uniform(*setting.contrast), types_to_apply=[tio.INTENSITY], **chance),
-            tio.Lambda(
-                lambda image: image + random.uniform(-setting.brightness, setting.brightness),
-                types_to_apply=[tio.INTENSITY],
-                **chance,
-            ),
+            tio.Lambda(partial(_contrast, setting), types_to_apply=[tio.INTENSITY], **chance),
+            tio.Lambda(partial(_brightness, setting), types_to_apply=[tio.INTENSITY], **chance),
             tio.RandomNoise(std=(0, setting.noise), **chance),
         ]
     )
+
+
+def _contrast(setting: PatchSetting, image: torch.Tensor) -> torch.Tensor:
+    return image * random.uniform(*setting.contrast)
+
+
+def _brightness(setting: PatchSetting, image: torch.Tensor) -> torch.Tensor:
+    return image + random.uniform(-setting.brightness, setting.brightness)
 
 
 def queue(setting: PatchSetting, folder: Path) -> Iterator[torch.Tensor]:
@@ -72,7 +77,6 @@ class _Patches(IterableDataset):
         while True:
             subject = self._subjects[int(torch.randint(len(self._subjects), ()))]
             patch = self._transform(copy.deepcopy(next(self._sampler(subject, 1))))
-            assert patch["labels"].data.dtype == torch.uint8
             yield patch["image"].data
 
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from MedSegDLTrainLib import loader
 from MedSegDLTrainLib.job import Sampling
 from MedSegDLTrainLib.loader import batches
-from MedSegDLTrainLib.patches import PatchSource
+from MedSegDLTrainLib.patches import PatchSource, rendered
 from Testing.training.made_cases import EVERYTHING, made_case, made_job
 
 CPU = torch.device("cpu")
@@ -56,6 +57,13 @@ def test_batches_begin_at_the_first_step():
     source, job = _source()
     _assert_same(list(batches(source, job, 0, 4, CPU, 0))[2:], list(batches(source, job, 2, 4, CPU, 1)))
     assert not list(batches(source, job, 4, 4, CPU, 1))
+
+
+def test_for_another_device_processes_only_draw_and_patches_are_rendered_here(monkeypatch):
+    source, job = _source()
+    monkeypatch.setattr(loader, "rendered", lambda patches, job, device: rendered(patches, job, CPU))
+    elsewhere = list(batches(source, job, 0, 4, torch.device("meta"), 2))
+    _assert_same(list(batches(source, job, 0, 4, CPU, 0)), elsewhere)
 
 
 def test_processes_end_when_nobody_wants_more():
