@@ -203,7 +203,7 @@ def _along_each_axis(image: Tensor, matrix: Callable[[int], np.ndarray]) -> Tens
 
 def _along(image: Tensor, axis: int, matrix: np.ndarray) -> Tensor:
     """`image` (C, Z, Y, X) with axis 1, 2 or 3 of length n replaced by the product of `matrix` (m, n) with it."""
-    factor = torch.from_numpy(matrix.astype(np.float32)).to(image.device)
+    factor = torch.from_numpy(matrix).to(image.device, torch.float32)  # PyTorch's own memory: sums depend on alignment
     if axis == 3:
         return image @ factor.T
     if axis == 2:
@@ -230,4 +230,4 @@ def _coarse_and_back(length: int, coarse: int) -> np.ndarray:
     down = np.maximum(1 - distance, 0)
     place = np.clip((np.arange(length) + 0.5) / ratio - 0.5, 0, coarse - 1)
     up = np.maximum(1 - np.abs(place[:, None] - np.arange(coarse)), 0)
-    return (torch.from_numpy(up) @ torch.from_numpy(down / down.sum(axis=1, keepdims=True))).numpy()
+    return (torch.tensor(up) @ torch.tensor(down / down.sum(axis=1, keepdims=True))).numpy()

@@ -108,13 +108,11 @@ def cubic_weights(length: int, count: int, points: np.ndarray | None = None) -> 
     """
     points = np.arange(length) if points is None else points
     place = points * ((count - 1) / max(length - 1, 1))
-    first = np.clip(np.floor(place), 0, max(count - 2, 0)).astype(np.int64)
-    weights = np.zeros((len(points), count))
-    for step in (-1, 0, 1, 2):
-        d = np.abs(place - first - step)
-        weight = np.where(d < 1, (1.5 * d - 2.5) * d**2 + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2)
-        np.add.at(weights, (np.arange(len(points)), np.clip(first + step, 0, count - 1)), np.where(d < 2, weight, 0.0))
-    return weights
+    d = np.abs(place[:, None] - np.arange(-1, count + 1))
+    weights = np.where(d < 1, (1.5 * d - 2.5) * d**2 + 1, np.where(d < 2, ((-0.5 * d + 2.5) * d - 4) * d + 2, 0.0))
+    weights[:, 1] += weights[:, 0]
+    weights[:, -2] += weights[:, -1]
+    return weights[:, 1:-1]
 
 
 def place_warp(warp: Warp, centre_zyx: np.ndarray, inside_zyx: np.ndarray | None) -> Warp:
