@@ -103,6 +103,8 @@ def _look(folder: Path, case: Case, dataset: Dataset, orientation: str) -> tuple
     if not image.geometry.same_grid(labelmap.geometry):
         raise InputError(f"Image and labels of case {case.name} lie on different grids: see 'medsegdl cases check {folder}'.")
     values = [dataset.labels[name] for name in labels_in_order(dataset)]
+    if (labelmap.array == IGNORE).all():
+        raise InputError(f"Nobody has annotated anything in case {case.name}: correct it, or take it out.")
     turn = turn_for(image.geometry, orientation)
     labels = turn.apply(labelmap.array)
     facts = _facts(case, labels, values, image.geometry.permuted(turn.order, turn.flipped), _sides(image))

@@ -17,9 +17,8 @@ from MedSegDLLib.model_card import NetworkSpec
 from MedSegDLLib.networks import build_network
 from MedSegDLTrainLib.losses import LOSSES, loss_sums
 
-# A trial step that takes longer than this is not repeated: the first one also sets things up, but by then that is little.
-_LONG_STEP_SECONDS = 4.0
-_REPEATS = 2
+# The first step also sets things up; others follow, unless they have taken so long that it hardly matters.
+_STEPS, _ENOUGH_SECONDS = 3, 12.0
 _BYTES = 4  # of a float32
 
 
@@ -99,7 +98,7 @@ def _storage(tensor: torch.Tensor) -> int:
 
 
 def step_seconds(trial: Trial, device: torch.device) -> float:
-    """Seconds of forward, loss, backward and optimiser on noise: the shortest of two after a first one.
+    """Seconds of forward, loss, backward and optimiser on noise: the shortest of three steps.
 
     Infinite if there is too little memory, the device lacks the precision, or the loss is not finite.
     """
@@ -112,11 +111,10 @@ def step_seconds(trial: Trial, device: torch.device) -> float:
 
 
 def _tried(trial: Trial, device: torch.device) -> float:
-    step = _trial_step(trial, device)
-    first = _timed(step, device)
-    if math.isinf(first) or first > _LONG_STEP_SECONDS:
-        return first
-    return min(_timed(step, device) for _ in range(_REPEATS))
+    step, times = _trial_step(trial, device), []
+    while len(times) < _STEPS and sum(times) < _ENOUGH_SECONDS:
+        times.append(_timed(step, device))
+    return min(times)
 
 
 def _timed(step: Callable[[], bool], device: torch.device) -> float:

@@ -32,7 +32,7 @@ class Budget:
     @property
     def words(self) -> str:
         """For a sentence."""
-        return f"{self.steps:,} steps in {self.minutes:g} minutes ({time_text(self.seconds_per_step)} a step)"
+        return f"{self.steps:,} steps in {time_text(60 * self.minutes)} ({time_text(self.seconds_per_step)} a step)"
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from MedSegDLTrainLib.plan_wishes import Usual, Wishes, budget_of, lasting, step
 
 # (features of the first level, batch size) that are tried, from the cheapest to the most expensive.
 _RUNGS = {
-    2: ((8, 4), (8, 8), (8, 12), (16, 12), (24, 12), (32, 12), (32, 24)),
+    2: ((8, 4), (8, 8), (8, 12), (12, 12), (16, 12), (24, 12), (32, 12), (32, 24)),
     3: ((8, 1), (8, 2), (12, 2), (16, 2), (24, 2), (32, 2), (32, 4)),
 }
 # A 3D run is one for the night. On a CPU the number of steps decides: some thousands, whatever else has to give way.

@@ -33,8 +33,8 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Usual:
-    """What is aimed at where a person does not say: `epochs` of 250 steps; within `minutes` given by a person at least
-    `least_steps`; without, all steps within `minutes`."""
+    """What is aimed at where a person does not say: `epochs` of 250 steps, which may take `minutes`; within minutes given by
+    a person at least `least_steps`."""
 
     epochs: int
     least_steps: int
@@ -52,11 +52,11 @@ def check_wishes(wishes: Wishes, output: Path) -> None:
 
 
 def budget_of(wishes: Wishes, usual: Usual) -> Budget:
-    """How many steps must fit into how many minutes when network and batch are chosen."""
+    """How many steps must fit into how many minutes when network and batch are chosen; more steps may take longer."""
     if wishes.timed:
         return Budget(usual.least_steps, wishes.minutes)
     steps = (wishes.epochs or usual.epochs) * (wishes.steps_per_epoch or _STEPS_PER_EPOCH)
-    return Budget(steps, wishes.minutes or usual.minutes)
+    return Budget(steps, wishes.minutes or usual.minutes * steps / (usual.epochs * _STEPS_PER_EPOCH))
 
 
 def steps_of(wishes: Wishes, usual: Usual, fit: Fit) -> int:

@@ -92,6 +92,12 @@ def test_what_cannot_be_planned_for_is_a_sentence(folder):
         read_fingerprint(folder, "slices")
 
 
+def test_a_case_that_nobody_annotated_is_a_sentence(folder):
+    write(folder, CASES[1], np.ones((6, 5, 4), np.float32), np.full((6, 5, 4), IGNORE, np.uint8), Geometry((4, 5, 6)))
+    with pytest.raises(InputError, match="Nobody has annotated anything in case b"):
+        read_fingerprint(folder, "slices")
+
+
 def test_labels_on_another_grid_are_a_sentence(folder):
     write_image(Image(np.ones((1, 6, 5, 4), np.float32), Geometry((4, 5, 6), (2.0, 1.0, 3.0))), image_path(folder, CASES[1]))
     with pytest.raises(InputError, match="case b lie on different grids"):

@@ -107,6 +107,12 @@ def test_epochs_win_over_minutes(case_folder, tmp_path):
     assert job.reasons["optimisation.epochs"].startswith("60 steps")
 
 
+def test_a_short_try_gets_no_larger_network_than_a_usual_run(case_folder, tmp_path):
+    slow = machine(lambda trial: 0.03 * trial.network.numbers["features_per_stage"][0])  # 10,000 steps in 2 hours: 0.58 s
+    jobs = [planned_job(case_folder, tmp_path / "job.json", Wishes(network="unet_2d", epochs=n), slow) for n in (1, 40, 400)]
+    assert [job.network.numbers["features_per_stage"][0] for job in jobs] == [16, 16, 16]
+
+
 def test_the_plan_is_read_back_and_moves_with_its_cases(case_folder, tmp_path):
     output = tmp_path / "jobs" / "job.json"
     output.parent.mkdir()
