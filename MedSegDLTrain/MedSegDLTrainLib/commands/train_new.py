@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     wishes = Wishes(
         arguments.like, arguments.network, arguments.epochs, arguments.steps_per_epoch, arguments.minutes, arguments.seed
     )
-    print("Reading the cases and trying how long training steps take …", file=sys.stderr)
+    print("Reading the cases and trying how long training steps take; other programs should rest meanwhile.", file=sys.stderr)
     job = planned_job(arguments.cases, arguments.output, wishes, machine_of(find_device("auto")))
     write_job(job, arguments.output)
     print(reasons_table(job, shutil.get_terminal_size((140, 24)).columns))
