@@ -8,6 +8,8 @@ from functools import partial
 
 from Testing.benchmarks.loss_results import LOSS_PEERS, loss_results
 from Testing.benchmarks.loss_run import LossSetting, measure_loss
+from Testing.benchmarks.patches_run import PATCH_APPROACHES, measure_patches, patch_results
+from Testing.benchmarks.patches_setting import PatchSetting
 from Testing.benchmarks.results import Result, keep, machine_text
 from Testing.benchmarks.rounds import Benchmark, BenchmarkSetting, Measure, rounds, run_figures
 from Testing.benchmarks.run import APPROACHES, measure
@@ -24,6 +26,7 @@ BENCHMARKS = {
     "large_volume": Benchmark(measure, LARGE, ("ours",), 1, large_volume_results),
     "loss_64": Benchmark(measure_loss, LossSetting(64, passes=5), LOSSES, 3, partial(loss_results, "loss_64")),
     "loss_96": Benchmark(measure_loss, LossSetting(96, passes=3), LOSSES, 3, partial(loss_results, "loss_96")),
+    "patches": Benchmark(measure_patches, PatchSetting(), tuple(PATCH_APPROACHES), 3, patch_results),
     "training_step": Benchmark(measure_step, StepSetting(), tuple(STEP_APPROACHES), 3, step_results),
     "training_memory": Benchmark(measure_memory, MemorySetting(), ("ours",), 1, training_memory_results),
 }

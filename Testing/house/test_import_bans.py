@@ -25,8 +25,8 @@ BANNED = {
 ALLOWED = {ENGINE: ["numpy", "torch"], SCENE: ["slicer", "vtk", "MedSegDLLib"], TRAINING: ["torch", "MedSegDLLib"]}
 
 # What Slicer imports before anything is installed into its Python.
-LIGHT_TRAINING = ["job", "progress", "cases"]
-NOT_IN_SLICER = ["torch", "skimage", "scipy", "safetensors", "jsonschema", "matplotlib"]
+LIGHT_TRAINING = ["job", "job_checks", "progress", "cases", "splits", "division", "run_folder", "detached"]
+NOT_IN_SLICER = ["torch", "skimage", "scipy", "safetensors", "jsonschema", "matplotlib", "filelock"]
 
 
 def lint(folder: Path, source: str) -> str:
