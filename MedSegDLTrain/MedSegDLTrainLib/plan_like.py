@@ -164,9 +164,8 @@ def _sampling(former: Former, found: Fingerprint, fit: Fit) -> tuple[Sampling, d
         planned, why = planned_sampling(found, patch, batch, former.card.preprocessing.spacing)
         return planned, why | reasons
     empty, why_empty = empty_slices(found)
-    share = min(former.job.sampling.empty_slice_fraction, empty)
-    chosen = replace(former.job.sampling, patch_size=patch, batch_size=batch, empty_slice_fraction=share)
-    reasons |= {"sampling.sampler": f"that of {name}", "sampling.empty_slice_fraction": f"at most that of {name}; {why_empty}"}
+    chosen = replace(former.job.sampling, patch_size=patch, batch_size=batch, empty_slice_fraction=empty)
+    reasons |= {"sampling.sampler": f"that of {name}", "sampling.empty_slice_fraction": why_empty}
     return chosen, reasons
 
 

@@ -13,6 +13,7 @@ from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling
 _FEW_LABELS = 5
 _MOST_EMPTY_SLICES = 0.25
 _SHORT_RUN = 25_000  # steps; nnU-Net's polynomial schedule is made for ten times as many
+_HEART = re.compile(r"ventric|atri(um|al)", re.IGNORECASE)  # whose chambers differ in more than their side
 _SIDE = re.compile(r"(?<![a-z])(left|right)|(?<![a-z0-9])[lr](?![a-z0-9])", re.IGNORECASE)
 
 
@@ -73,8 +74,8 @@ def _share_of_labels(found: Fingerprint) -> float:
 
 
 def side_names(labels: tuple[str, ...]) -> list[str]:
-    """Labels whose name says left or right."""
-    return [label for label in labels if _SIDE.search(label)]
+    """Labels whose name says left or right, without the chambers of the heart, of which each has a shape of its own."""
+    return [label for label in labels if _SIDE.search(label) and not _HEART.search(label)]
 
 
 def planned_augmentation(

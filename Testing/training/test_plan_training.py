@@ -65,6 +65,10 @@ def test_names_of_sides():
     assert side_names(names) == ["left kidney", "Kidney_R", "rib-L-5", "RightLung"]
 
 
+def test_chambers_of_the_heart_have_shapes_of_their_own():
+    assert side_names(("left ventricular cavity", "right ventricle", "left atrium", "left lung")) == ["left lung"]
+
+
 def test_ct_numbers_change_little_and_mr_has_coils():
     ct, _ = planned_augmentation(fingerprint(modality="CT"), 3, ("heart",))
     mr, _ = planned_augmentation(fingerprint(), 3, ("heart",))
