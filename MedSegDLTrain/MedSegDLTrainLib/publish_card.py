@@ -141,7 +141,7 @@ def _training(facts: RunFacts, texts: CardTexts, old: Model | None) -> Training:
     if division.validation:
         notes.append(f"The best weights were chosen by {amount(division.validation)} that were not trained on.")
     if old:
-        notes.append(f"Started from the weights of {old.card.id}, trained on: {old.card.training.data}")
+        notes.append(f"Started from the weights of {old.card.id}, trained on: {old.card.training.data.rstrip('.')}.")
         if never - set(old.card.training.held_out):
             notes.append("Whether that model had seen the patients named here as never trained on, its card does not say.")
     return Training(

@@ -67,6 +67,7 @@ def test_no_path_of_this_machine_is_published(tmp_path):
     done = _publish(write_run(tmp_path, "tv", FINDS_NOTHING), tmp_path / "models")
     job = read_job(done.folder / "job.json")
     assert (job.cases, job.start_from) == ("cases", "old")
+    assert "Started from the weights of old, trained on: none. Whether that model had seen" in done.card.training.notes
     for name in ("job.json", "card.json", "README.md"):
         assert str(tmp_path) not in (done.folder / name).read_text(encoding="utf-8")
 
