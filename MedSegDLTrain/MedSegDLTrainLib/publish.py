@@ -67,10 +67,10 @@ def publish(run: Path, model_id: str, texts: CardTexts, how: Conditions, tell: C
     """
     target = _place(model_id, how)
     facts = facts_of(run)
-    if not (run / VALIDATION_FILE).is_file() or not facts.judging_cases:
+    if not facts.judging_cases or (facts.division.validation and not (run / VALIDATION_FILE).is_file()):
         raise InputError(
-            f"{run} has no validation result, so nobody knows how good its model is: train with patients to validate on, and "
-            "let the run go on until its first validation."
+            f"{run} has no validation result, so nobody knows how good its model is: train with patients to validate on, or "
+            "held out for ever, and let the run go on until its first validation."
         )
     try:
         how.zoo.mkdir(parents=True, exist_ok=True)

@@ -72,6 +72,14 @@ def test_no_path_of_this_machine_is_published(tmp_path):
         assert str(tmp_path) not in (done.folder / name).read_text(encoding="utf-8")
 
 
+def test_patients_held_out_for_ever_judge_a_run_without_validation_patients(tmp_path):
+    run = write_run(tmp_path, "th", FINDS_NOTHING)
+    (run / "validation.json").unlink()
+    done = _publish(run, tmp_path / "models")
+    assert done.card.quality[0].cases == 1
+    assert done.card.training.held_out
+
+
 def test_without_a_validation_nothing_is_published(tmp_path):
     run = write_run(tmp_path, "tv")
     (run / "validation.json").unlink()
