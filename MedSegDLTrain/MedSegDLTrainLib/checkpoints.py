@@ -6,13 +6,13 @@ import copy
 import hashlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import InputError, ModelError
@@ -22,6 +22,10 @@ from MedSegDLTrainLib.optimizers import build_optimizer
 
 LAST_FILE, BEFORE_FILE, BEST_FILE = "last.checkpoint", "before.checkpoint", "best.checkpoint"
 _DIGITS = 64  # a checkpoint begins with the SHA-256 of the rest
+
+
+Weights = Mapping[str, Tensor]
+"""A network's state: parameters and buffers by name."""
 
 
 @dataclass
@@ -91,10 +95,10 @@ def save_checkpoint(state: TrainingState, run: Path) -> None:
             (run / LAST_FILE).replace(run / BEFORE_FILE)
 
 
-def save_best(state: TrainingState, run: Path) -> None:
+def save_best(weights: Weights, tally: Tally, run: Path) -> None:
     """Write best.checkpoint: the weights that were validated."""
     with written_beside(run / BEST_FILE) as beside:
-        _write({"tally": asdict(state.tally), "weights": state.published.state_dict()}, beside)
+        _write({"tally": asdict(tally), "weights": dict(weights)}, beside)
 
 
 def check_finite(network: nn.Module) -> None:

@@ -100,6 +100,13 @@ class Optimisation:
     average_decay: float | None = field(
         default=0.999, metadata=_help("Moving average of the weights, validated and published; null: the weights themselves.")
     )
+    blends: tuple[float, ...] = field(
+        default=(),
+        metadata=_help(
+            "Shares (0…1) of the trained weights in means with those of start_from, which are validated at the end, too: what "
+            "the former model knew is lost less (Wortsman et al. 2022, arXiv:2109.01903). The best of all is published."
+        ),
+    )
     precision: str = field(default="float32", metadata=_help("Of the forward pass.", ("float32", "bfloat16")))
 
 

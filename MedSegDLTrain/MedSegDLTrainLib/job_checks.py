@@ -28,6 +28,7 @@ def problems_of(job: TrainingJob) -> Iterator[str]:
     yield from _optimisation(job.optimisation)
     yield from _decay(job.optimisation)
     yield from _validation(job.validation)
+    yield from _blends(job)
 
 
 def _job(job: TrainingJob) -> Iterator[str]:
@@ -96,16 +97,23 @@ def _optimisation(optimisation: Optimisation) -> Iterator[str]:
         value = getattr(optimisation, name)
         if value is not None and value <= 0:
             yield f"optimisation: {name} {value} must be positive or null"
-    if optimisation.epochs < 0:
-        yield f"optimisation: epochs {optimisation.epochs} must not be negative"
-    if optimisation.weight_decay < 0:
-        yield f"optimisation: weight_decay {optimisation.weight_decay} must not be negative"
+    for name in ("epochs", "weight_decay"):
+        if getattr(optimisation, name) < 0:
+            yield f"optimisation: {name} {getattr(optimisation, name)} must not be negative"
     if optimisation.nesterov and optimisation.momentum == 0:
         yield "optimisation: nesterov needs a momentum above 0"
     shares = (("momentum", optimisation.momentum), *(("betas", beta) for beta in optimisation.betas))
     for name, value in (*shares, ("average_decay", optimisation.average_decay or 0.0)):
         if not 0 <= value < 1:
             yield f"optimisation: {name} {value} must be within 0…1, without 1"
+
+
+def _blends(job: TrainingJob) -> Iterator[str]:
+    blends = job.optimisation.blends
+    if any(not 0 < share < 1 for share in blends):
+        yield f"optimisation: blends {blends} must lie between 0 and 1"
+    if blends and not job.start_from:
+        yield "optimisation: blends are means with the weights of start_from, which is empty"
 
 
 def _decay(optimisation: Optimisation) -> Iterator[str]:

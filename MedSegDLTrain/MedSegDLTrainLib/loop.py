@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from MedSegDLLib.errors import Cancelled
+from MedSegDLLib.errors import Cancelled, OutputError
 from MedSegDLLib.progress import CancelToken
-from MedSegDLTrainLib.checkpoints import TrainingState, save_best, save_checkpoint
+from MedSegDLTrainLib.checkpoints import TrainingState, Weights, save_best, save_checkpoint
 from MedSegDLTrainLib.disk import is_full, when_there_is_room
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.measure import is_better
 from MedSegDLTrainLib.patches import Batch
 from MedSegDLTrainLib.progress import EventLog
 from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, request_to, withdraw_request, write_document
+from MedSegDLTrainLib.steps import blended
 from MedSegDLTrainLib.validate import Validated, Validator
 
 _RECENT_STEPS = 50  # that an estimate of the time left is made of
@@ -38,7 +39,7 @@ class StopRequests(CancelToken):
 
 @dataclass(frozen=True)
 class LoopParts:
-    """What a loop works with; `steps` is the number of all steps of the run."""
+    """What a loop works with; `steps` is the number of all steps of the run, `start` what the job's blends are made with."""
 
     job: TrainingJob
     run: Path
@@ -47,6 +48,7 @@ class LoopParts:
     events: EventLog
     stop: CancelToken
     checkpoint_seconds: float
+    start: Weights | None = None
 
 
 class Loop:
@@ -82,7 +84,8 @@ class Loop:
 
     def tell(self, event: str, **fields: object) -> None:
         """Write an event; on a full disk wait until there is room."""
-        self._kept(lambda: self._parts.events.write(event, step=self._tally.step, **fields))
+        told = self._parts.events.tell(event, step=self._tally.step, **fields)
+        self._kept(lambda: self._parts.events.append(told))
 
     def save(self) -> None:
         """Write a checkpoint; on a full disk wait until there is room."""
@@ -101,7 +104,7 @@ class Loop:
     def _tell_if_possible(self, event: str, **fields: object) -> None:
         try:
             self._parts.events.write(event, step=self._tally.step, **fields)
-        except OSError as reason:
+        except OutputError as reason:
             if not is_full(reason):
                 raise
 
@@ -147,13 +150,16 @@ class Loop:
         return spent <= share * (tally.training_seconds + spent)
 
     def _validate(self) -> None:
-        result = self._parts.validator(self._state, self._parts.stop)
-        self._tally.validation_seconds += result.seconds
-        self._tally.last_validation_seconds = result.seconds
+        self._tally.last_validation_seconds = self._judge(self._state.published.state_dict())
+        self._tally.validation_seconds += self._tally.last_validation_seconds
+
+    def _judge(self, weights: Weights, blend: float | None = None) -> float:
+        """Validate `weights`, keep them if they are the best, and return the seconds that it took."""
+        result = self._parts.validator(weights, self._parts.stop)
         metric, before = self._parts.job.validation.metric, self._tally.best_score
         best = result.score is not None and (before is None or is_better(metric, result.score, before))
         if best:
-            self._keep_best(result)
+            self._keep_best(result, weights, blend)
         self.tell(
             "validation",
             metric=metric,
@@ -161,23 +167,32 @@ class Loop:
             best=best,
             patients=result.patients,
             seconds=round(result.seconds, 2),
+            blend=blend,
         )
+        return result.seconds
 
-    def _keep_best(self, result: Validated) -> None:
+    def _keep_best(self, result: Validated, weights: Weights, blend: float | None) -> None:
         self._tally.best_step, self._tally.best_score = self._tally.step, result.score
-        self._kept(lambda: save_best(self._state, self._parts.run))
-        document = BestValidation(self._tally.step, self._parts.job.validation.metric, result.score, result.cases)
+        self._kept(lambda: save_best(weights, self._tally, self._parts.run))
+        document = BestValidation(self._tally.step, self._parts.job.validation.metric, result.score, result.cases, blend)
         self._kept(lambda: write_document(document, self._parts.run / VALIDATION_FILE))
 
     def _finish(self) -> None:
         self.save()  # before the validation: a kill during it costs no step
         if self._parts.validator.cases:
             self._validate()
+            self._judge_blends()
         else:
-            self._kept(lambda: save_best(self._state, self._parts.run))
+            self._kept(lambda: save_best(self._state.published.state_dict(), self._tally, self._parts.run))
         seconds = round(self._tally.training_seconds + self._tally.validation_seconds, 1)
         self.save()
         self.tell("finished", best_step=self._tally.best_step, best_score=self._tally.best_score, seconds=seconds)
+
+    def _judge_blends(self) -> None:
+        if self._parts.start is None:
+            return
+        for share in self._parts.job.optimisation.blends:
+            self._judge(blended(self._parts.start, self._state.published.state_dict(), share), share)
 
     def _heed(self) -> None:
         """Do what others ask for between two steps."""

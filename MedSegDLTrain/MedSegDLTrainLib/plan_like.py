@@ -28,6 +28,7 @@ from MedSegDLTrainLib.plan_wishes import Usual, Wishes, budget_of, lasting, step
 _USUAL = {2: Usual(epochs=8, least_steps=1000, minutes=30), 3: Usual(epochs=8, least_steps=500, minutes=120)}
 _BATCH = {2: 12, 3: 2}  # where the model does not say
 _RATE = 0.25  # of the learning rate from scratch
+_BLENDS = (0.5, 0.75)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def job_like(folder: Path, wishes: Wishes, machine: Machine) -> TrainingJob:
     fit = _fit(former, network, loss, machine, budget_of(wishes, _USUAL[former.dimensions]))
     sampling, why_sampling = _sampling(former, found, fit)
     augmentation, why_changes = _augmentation(former, found)
-    optimisation, why_long = _optimisation(former, wishes, fit, machine)
+    optimisation, why_long = _optimisation(former, labels == former.labels, wishes, fit, machine)
     cases = reasons_of_cases(found)
     labels_too = {"labels": f"{why_labels}; {cases['labels']}"}
     reasons = (cases, labels_too, _copied(former, found), why_sampling, why_changes, why_loss, why_long)
@@ -183,14 +184,18 @@ def _augmentation(former: Former, found: Fingerprint) -> tuple[Augmentation, dic
     return replace(former.job.augmentation, flips="", right_angles=False), reasons
 
 
-def _optimisation(former: Former, wishes: Wishes, fit: Fit, machine: Machine) -> tuple[Optimisation, dict[str, str]]:
+def _optimisation(
+    former: Former, same_labels: bool, wishes: Wishes, fit: Fit, machine: Machine
+) -> tuple[Optimisation, dict[str, str]]:
     usual = _USUAL[former.dimensions]
     planned, reasons = planned_optimisation(steps_of(wishes, usual, fit), former.dimensions)
     if former.job:
         planned = replace(former.job.optimisation, average_decay=planned.average_decay)
         reasons = {"optimisation.optimizer": f"that of {former.card.id}"}
     reasons["optimisation.learning_rate"] = f"a quarter of {planned.learning_rate:g}: trained weights need to move little"
-    planned = replace(planned, learning_rate=_RATE * planned.learning_rate)
+    planned = replace(planned, learning_rate=_RATE * planned.learning_rate, blends=_BLENDS if same_labels else ())
+    if same_labels:
+        reasons["optimisation.blends"] = "means of old and new weights often do best on patients like the old and the new ones"
     optimisation, why_long = lasting(planned, wishes, usual, fit, machine)
     return optimisation, reasons | why_long
 

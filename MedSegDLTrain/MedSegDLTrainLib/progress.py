@@ -1,27 +1,34 @@
-"""What a run tells: one JSON object a line in events.jsonl (standard library only).
+"""What a run tells: one JSON object a line in events.jsonl (light: no torch).
 
 | event | fields |
 |---|---|
-| started | step, steps, resumed, device, precision, parameters, training and validation {patients, cases} |
+| preparing | case (empty before the first one), done, of |
+| taken_over | model, text: what was taken from the model that the job starts from |
+| started | step, steps, resumed, device, precision, parameters; training, validation, held_out {patients, cases} |
 | step | step, loss, rate, seconds_per_step, patches_per_second, seconds_left |
 | epoch | step, epoch, loss (mean of its steps) |
-| validation | step, metric, score, best (whether it is the best so far), patients {key: score}, seconds |
+| validation | step, metric, score, best (is it so far?), patients {key: score}, seconds, blend (null or a share) |
 | checkpoint | step |
-| warning | step, text |
-| paused | step, reason (asked to pause, asked to stop, disk full) |
+| warning | text |
+| paused | reason (asked to pause, asked to stop, disk full) |
 | finished | step, best_step, best_score, seconds |
-| failed | step, reason |
+| failed | reason |
 
-Each has "event" and "time" (seconds since 1970) as well. After a kill the steps since the last checkpoint are done, and
+Each has "event" and "time" (seconds since 1970) as well, and warnings and pauses between two steps have "step". After a kill the steps since the last checkpoint are done, and
 told, once more: of two lines of one step the later one counts.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+
+from MedSegDLLib.atomic import why
+from MedSegDLLib.errors import OutputError
 
 # Called with every event as it is written.
 Listener = Callable[[dict], None]
@@ -38,15 +45,29 @@ class EventLog:
             self._append("\n")  # a line that a kill cut short
 
     def write(self, event: str, **fields: object) -> None:
-        """Append {"event": event, "time": seconds since 1970, …fields}; raises OSError if it cannot be written."""
+        """`tell` and `append` {"event": event, "time": seconds since 1970, …fields}; raises OutputError as `append` does."""
+        self.append(self.tell(event, **fields))
+
+    def tell(self, event: str, **fields: object) -> dict:
+        """Hand an event to the listeners, and give it back."""
         told = {"event": event, "time": round(time.time(), 3)} | fields
         for listener in self._listeners:
             listener(told)
+        return told
+
+    def append(self, told: dict) -> None:
+        """Write an event to the file, whole or not at all; raises OutputError if it cannot be written."""
         self._append(json.dumps(told) + "\n")
 
     def _append(self, text: str) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        size = self._path.stat().st_size if self._path.is_file() else 0
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+        except OSError as reason:
+            with suppress(OSError):
+                os.truncate(self._path, size)  # a full disk took a part of the line
+            raise OutputError(f"{self._path} cannot be written: {why(reason)}.") from reason
 
 
 def read_events(path: Path) -> list[dict]:

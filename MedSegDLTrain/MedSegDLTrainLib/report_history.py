@@ -36,7 +36,7 @@ class History:
 def history_of(events: Sequence[dict]) -> History:
     """The history in a run's events, oldest first; of two events of one step the later one counts (see progress.py)."""
     steps = {event["step"]: event for event in events if event["event"] == "step"}
-    validations = {event["step"]: event for event in events if event["event"] == "validation"}
+    validations = {event["step"]: event for event in events if event["event"] == "validation" and event.get("blend") is None}
     return History(
         tuple((step, event["loss"]) for step, event in sorted(steps.items())),
         tuple((step, event["rate"]) for step, event in sorted(steps.items())),

@@ -48,12 +48,16 @@ class CaseRows:
 
 @dataclass(frozen=True)
 class BestValidation:
-    """validation.json: the best validation so far; `cases` maps a case to its patient and its rows, one a label."""
+    """validation.json: the best validation so far; `cases` maps a case to its patient and its rows, one a label.
+
+    `blend`: the share of the trained weights if they were blended with those of the start (see job.Optimisation).
+    """
 
     step: int
     metric: str
     score: float
     cases: dict[str, CaseRows]
+    blend: float | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def status_of(run: Path) -> RunStatus:
     steps = read_plan(run).steps if (run / PLAN_FILE).is_file() else 0
     latest = {event["event"]: event for event in events}
     score = read_best(run).score if (run / VALIDATION_FILE).is_file() else None
-    step = max((event.get("step", 0) for event in events[-1:]), default=0)
+    step = next((event["step"] for event in reversed(events) if "step" in event), 0)
     told = latest.get("step", {})
     state, reason = _state(events, is_owned(run))
     left = told.get("seconds_left") if state in ("running", "paused") else None
@@ -154,7 +158,10 @@ def request_to(run: Path) -> str | None:
     path = run / _REQUEST_FILE
     if not os.path.exists(path):  # noqa: PTH110 (asked at every step: twice as fast as pathlib)
         return None
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # it has just been withdrawn, or on Windows somebody is writing it
+        return None
     return text if text in REQUESTS else None
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.checkpoints import TrainingState
+from MedSegDLTrainLib.checkpoints import TrainingState, Weights
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.losses import LOSSES, LossSums, gradients_of, loss_sums, sum_of
 from MedSegDLTrainLib.optimizers import clip
@@ -84,6 +84,12 @@ class Stepper:
         if self._state.average is not None:
             decay = min(self._how.average_decay, (2 + step) / (11 + step))
             move_towards(self._state.average, self._state.network, decay)
+
+
+def blended(start: Weights, trained: Weights, share: float) -> dict[str, Tensor]:
+    """(1 − share) · start + share · trained; counters are those of `trained`."""
+    pairs = {name: (start[name].to(value.device), value) for name, value in trained.items()}
+    return {name: old.lerp(new, share) if new.is_floating_point() else new for name, (old, new) in pairs.items()}
 
 
 @torch.no_grad()

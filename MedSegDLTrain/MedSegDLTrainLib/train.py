@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,12 +15,12 @@ import torch
 
 from MedSegDLLib.checkpoint import load_model
 from MedSegDLLib.device import find_device, is_out_of_memory, memory_text
-from MedSegDLLib.errors import Cancelled, DeviceError, InputError
+from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.progress import CancelToken
 from MedSegDLLib.zoo import find_model
 from MedSegDLTrainLib.cases import read_case_list, read_dataset
-from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state, restart_average
+from MedSegDLTrainLib.checkpoints import TrainingState, Weights, load_checkpoint, new_state, restart_average
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
 from MedSegDLTrainLib.loader import batches
@@ -44,7 +46,7 @@ from MedSegDLTrainLib.run_model import table_of
 from MedSegDLTrainLib.schedules import SCHEDULES
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
-from MedSegDLTrainLib.transfer import account, take_over
+from MedSegDLTrainLib.transfer import account, any_fresh, take_over
 from MedSegDLTrainLib.validate import Validator
 
 _MOST_PROCESSES = 8
@@ -78,11 +80,17 @@ def train(job_path: Path, run: Path, resume: bool = False, around: Surroundings 
         try:
             return _trained(job, run, around, events, stop)
         except Cancelled as reason:
-            events.write("paused", reason=str(reason))
+            _last_word(events, "paused", str(reason))
             raise
         except Exception as reason:
-            events.write("failed", reason=sentence_of(reason))
+            _last_word(events, "failed", sentence_of(reason))
             raise
+
+
+def _last_word(events: EventLog, event: str, reason: str) -> None:
+    """Why a run ends, if it can be written: the disk may be full, or the folder gone."""
+    with suppress(OutputError):
+        events.write(event, reason=reason)
 
 
 def usual_processes(device: str) -> int:
@@ -124,11 +132,11 @@ def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog
     began, folder, device = time.monotonic(), Path(job.cases), find_device(around.device)
     division = divided(read_case_list(folder), job.validation)
     source = PatchSource(_prepared(folder, division, job, events, stop), job)
-    state = _start(job, device, events)
+    state, start = _start(job, device, events)
     plan = _plan(job, run, source, device, around.processes, began)
     load_checkpoint(state, run, lambda text: events.write("warning", text=text))
     validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
-    loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds), state)
+    loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start), state)
     loop.tell("started", **_facts(job, state, plan, division, device))
     stepper = Stepper(job, state, device)
     try:
@@ -151,15 +159,16 @@ def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventL
     return cases
 
 
-def _start(job: TrainingJob, device: torch.device, events: EventLog) -> TrainingState:
-    """Fresh weights, or those of the model that the job starts from."""
+def _start(job: TrainingJob, device: torch.device, events: EventLog) -> tuple[TrainingState, Weights | None]:
+    """Fresh weights, or those of the model that the job starts from, which are returned as well if none is fresh."""
     state = new_state(job, device)
-    if job.start_from:
-        model = load_model(Path(job.start_from) if Path(job.start_from).is_dir() else find_model(job.start_from))
-        names = labels_of_job(job, read_dataset(Path(job.cases)))
-        events.write("taken_over", model=model.card.id, text=account(take_over(state.network, names, model)))
-        restart_average(state, job.optimisation.average_decay)
-    return state
+    if not job.start_from:
+        return state, None
+    model = load_model(Path(job.start_from) if Path(job.start_from).is_dir() else find_model(job.start_from))
+    taken = take_over(state.network, labels_of_job(job, read_dataset(Path(job.cases))), model)
+    events.write("taken_over", model=model.card.id, text=account(taken))
+    restart_average(state, job.optimisation.average_decay)
+    return state, None if any_fresh(taken) else copy.deepcopy(state.network.state_dict())
 
 
 def _plan(job: TrainingJob, run: Path, source: PatchSource, device: torch.device, processes: int, began: float) -> Plan:

@@ -54,6 +54,11 @@ def take_over(network: nn.Module, labels: Sequence[str], model: Model) -> list[T
         return [*_tensors(own, theirs), *_take_over_classes(network.classifier, labels, model)]
 
 
+def any_fresh(taken: Sequence[Taken]) -> bool:
+    """Whether a tensor or class of the new network begins fresh."""
+    return any(item.how in (FRESH, FRESH_CLASS) for item in taken)
+
+
 def account(taken: Sequence[Taken]) -> str:
     """What was taken over, what was not and why, in a few lines for people."""
     copied = sum(item.how == COPIED for item in taken)

@@ -11,7 +11,7 @@ from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.progress import CancelToken
 from MedSegDLTrainLib.cases import Case, read_dataset
-from MedSegDLTrainLib.checkpoints import TrainingState
+from MedSegDLTrainLib.checkpoints import Weights
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.measure import case_rows, patient_scores, score
 from MedSegDLTrainLib.run_folder import CaseRows
@@ -38,10 +38,10 @@ class Validator:
         self._dataset = read_dataset(folder)
         self._options = SegmentOptions(device=device, precision=job.optimisation.precision)
 
-    def __call__(self, state: TrainingState, cancel: CancelToken) -> Validated:
-        """Raises Cancelled within one patch when asked to stop."""
+    def __call__(self, weights: Weights, cancel: CancelToken) -> Validated:
+        """How good the job's network is with `weights`; raises Cancelled within one patch when asked to stop."""
         began, metric = time.monotonic(), self._job.validation.metric
-        model = model_of_weights(self._job, self._table, state.published.state_dict(), "run")
+        model = model_of_weights(self._job, self._table, weights, "run")
         rows = {
             case.name: case_rows(
                 model, self._folder, case, self._dataset, self._options, surfaces=metric in _DISTANCES, cancel=cancel

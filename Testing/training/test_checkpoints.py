@@ -126,7 +126,7 @@ def test_weights_that_are_not_finite_are_not_kept(job, tmp_path):
 
 def test_the_best_weights_are_the_averaged_ones(job, tmp_path):
     state = _moved(job, 2)
-    save_best(state, tmp_path)
+    save_best(state.published.state_dict(), state.tally, tmp_path)
     saved = read_checkpoint(tmp_path / "best.checkpoint")["weights"]
     assert all(torch.equal(saved[name], value) for name, value in state.average.state_dict().items())
     assert any(not torch.equal(saved[name], value) for name, value in state.network.state_dict().items())

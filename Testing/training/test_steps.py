@@ -11,7 +11,7 @@ from MedSegDLLib.model_card import Inference, NetworkSpec, Normalisation, Prepro
 from MedSegDLTrainLib.checkpoints import new_state
 from MedSegDLTrainLib.job import Optimisation, Sampling, TrainingJob
 from MedSegDLTrainLib.patches import Batch
-from MedSegDLTrainLib.steps import Stepper, move_towards
+from MedSegDLTrainLib.steps import Stepper, blended, move_towards
 
 CPU = torch.device("cpu")
 
@@ -96,6 +96,14 @@ def test_the_average_begins_fast_and_then_follows_slowly():
 def test_without_an_average_the_network_itself_is_published():
     state, _ = _after(_job(average_decay=None))
     assert state.published is state.network
+
+
+def test_a_blend_is_a_mean_of_old_and_new_weights():
+    start = {"weight": torch.tensor([1.0, 3.0]), "counter": torch.tensor(2)}
+    trained = {"weight": torch.tensor([5.0, 3.0]), "counter": torch.tensor(9)}
+    mixed = blended(start, trained, 0.75)
+    assert mixed["weight"].tolist() == [4.0, 3.0]
+    assert mixed["counter"].item() == 9
 
 
 def test_moving_towards_by_hand():

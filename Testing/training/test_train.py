@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError
+from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.progress import CancelToken
 from MedSegDLTrainLib import loop
 from MedSegDLTrainLib import train as train_module
@@ -265,6 +266,33 @@ def test_a_run_that_starts_from_a_model_begins_with_its_weights_and_says_what_it
     assert "last layer, new: square" in told["text"]
     first = state.network.encoder[0][0].weight
     assert torch.allclose(first, train_module.load_model(folder).network.encoder[0][0].weight, atol=1e-6)
+
+
+def _start_from_bright(job_file, tmp_path, label):
+    write_bright_model(tmp_path / "zoo", labels=LabelTable((Label(1, label, (230, 60, 60)),)))
+    _change(job_file, start_from="zoo/bright")
+    _change(job_file, "network", numbers={"features_per_stage": [1]})
+    _change(job_file, "optimisation", blends=[0.25, 0.5])
+
+
+def test_blends_of_old_and_new_weights_are_validated_at_the_end_and_may_be_the_best(job_file, tmp_path):
+    _start_from_bright(job_file, tmp_path, "square")
+    state = train(job_file, tmp_path / "run")
+    validations = _events(tmp_path / "run", "validation")
+    assert [event["blend"] for event in validations[-3:]] == [None, 0.25, 0.5]
+    best, kept = read_best(tmp_path / "run"), model_of_run(tmp_path / "run").network.state_dict()
+    assert best.score == max(event["score"] for event in validations)
+    if best.blend is not None:
+        old = train_module.load_model(tmp_path / "zoo" / "bright").network.state_dict()
+        new = state.average.state_dict()
+        name = "encoder.0.0.weight"
+        torch.testing.assert_close(kept[name], old[name].lerp(new[name], best.blend))
+
+
+def test_with_a_new_label_there_is_nothing_to_blend(job_file, tmp_path):
+    _start_from_bright(job_file, tmp_path, "another")
+    train(job_file, tmp_path / "run")
+    assert {event["blend"] for event in _events(tmp_path / "run", "validation")} == {None}
 
 
 def test_validating_takes_its_share_of_the_time_at_most(job_file, tmp_path):
