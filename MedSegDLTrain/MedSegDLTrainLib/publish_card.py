@@ -146,12 +146,18 @@ def _training(facts: RunFacts, texts: CardTexts, old: Model | None) -> Training:
             notes.append("Whether that model had seen the patients named here as never trained on, its card does not say.")
     return Training(
         data=texts.data or f"Cases of a user ({facts.dataset.modality}); labels: {how}.",
-        data_kind=texts.data_kind,
+        data_kind=_kind_of_images(texts, old),
         **counted(division.training),
         held_out=tuple(sorted(never)),
         notes=" ".join(filter(None, notes)),
         job=JOB_FILE,
     )
+
+
+def _kind_of_images(texts: CardTexts, old: Model | None) -> str:
+    """Of those that the weights have ever seen."""
+    kinds = {texts.data_kind, old.card.training.data_kind} if old else {texts.data_kind}
+    return kinds.pop() if len(kinds) == 1 else "real and synthetic"
 
 
 def _widened(values: Sequence[float]) -> tuple[float, float]:

@@ -82,7 +82,7 @@ def write_run(folder: Path, splits: str, start_bias: float | None = None, bias: 
     state.published.load_state_dict(model.network.state_dict())
     with torch.no_grad():
         state.published.classifier.bias.fill_(bias)
-    save_best(state, run)
+    save_best(state.published.state_dict(), state.tally, run)
     write_document(BestValidation(20, "dice", 0.9, {"v": CaseRows("V", ())}), run / VALIDATION_FILE)
     events = [{"event": "started", "time": 0.0, "step": 0, "steps": 20, "device": "cpu", "parameters": 30}]
     events += [{"event": "step", "time": n + 0.0, "step": n, "loss": 1 / n, "rate": 0.01} for n in range(1, 21)]

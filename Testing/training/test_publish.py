@@ -63,6 +63,12 @@ def test_what_a_person_says_stands_in_the_card_and_the_readme(tmp_path):
     assert done.card.title == "Boxes"
 
 
+def test_weights_that_once_saw_synthetic_images_go_on_saying_so(tmp_path):
+    """The model that these runs start from, `old`, says that it was trained on synthetic images."""
+    done = _publish(write_run(tmp_path, "tv", FINDS_NOTHING), tmp_path / "models")
+    assert done.card.training.data_kind == "real and synthetic"
+
+
 def test_no_path_of_this_machine_is_published(tmp_path):
     done = _publish(write_run(tmp_path, "tv", FINDS_NOTHING), tmp_path / "models")
     job = read_job(done.folder / "job.json")
