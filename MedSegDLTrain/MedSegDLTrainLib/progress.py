@@ -14,8 +14,8 @@
 | finished | step, best_step, best_score, seconds |
 | failed | reason |
 
-Each has "event" and "time" (seconds since 1970) as well, and warnings and pauses between two steps have "step". After a kill the steps since the last checkpoint are done, and
-told, once more: of two lines of one step the later one counts.
+Each has "event" and "time" (seconds since 1970) as well, and warnings and pauses between two steps have "step". After a
+kill the steps since the last checkpoint are done, and told, once more: of two lines of one step the later one counts.
 """
 
 from __future__ import annotations
