@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from MedSegDLLib.atomic import written_beside
-from MedSegDLLib.errors import InputError
+from MedSegDLLib.atomic import why, written_beside
+from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.strict_json import read_json, to_json
 from MedSegDLTrainLib.progress import last_events
 
@@ -79,16 +79,25 @@ class RunStatus:
 
 @contextmanager
 def owned(run: Path) -> Iterator[None]:
-    """Work on a run as the only one; the kernel drops the lock with the process. Raises InputError if another one does."""
+    """Work on a run as the only one; the kernel drops the lock with the process.
+
+    Raises InputError if another one does, OutputError where nothing can be written.
+    """
     from filelock import FileLock, Timeout
 
     try:
-        with FileLock(run / _LOCK_FILE, timeout=2):
-            yield
+        held = FileLock(run / _LOCK_FILE).acquire(timeout=2)
     except Timeout as reason:
-        raise InputError(
-            f"Another process works on the run in {run}: watch it with `medsegdl train status`, or stop it first."
-        ) from reason
+        raise InputError(owned_by_another(run)) from reason
+    except OSError as reason:
+        raise OutputError(f"No run can be kept in {run}: {why(reason)}.") from reason
+    with held:
+        yield
+
+
+def owned_by_another(run: Path) -> str:
+    """The sentence for whoever comes second."""
+    return f"Another process works on the run in {run}: watch it with `medsegdl train status`, or stop it first."
 
 
 def is_unused(run: Path) -> bool:
@@ -103,14 +112,18 @@ def sweep(run: Path) -> None:
 
 
 def is_owned(run: Path) -> bool:
-    """Whether a process works on the run now."""
+    """Whether a process works on the run now; raises InputError if that cannot be told."""
     from filelock import FileLock, Timeout
 
+    if not (run / _LOCK_FILE).is_file():  # the lock would make it, and the folder
+        return False
     try:
         with FileLock(run / _LOCK_FILE, blocking=False):
             return False
     except Timeout:
         return True
+    except OSError as reason:
+        raise InputError(f"Whether a process works on the run in {run} cannot be told: {why(reason)}.") from reason
 
 
 def status_of(run: Path) -> RunStatus:

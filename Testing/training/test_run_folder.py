@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.progress import EventLog
+from MedSegDLLib.errors import InputError, OutputError
+from MedSegDLTrainLib.progress import EventLog, read_events
 from MedSegDLTrainLib.run_folder import (
     BestValidation,
     CaseRows,
@@ -128,6 +128,13 @@ def test_requests_are_seen_and_can_be_taken_back(run):
 def test_an_unknown_request_is_none(run):
     (run / "request").write_text("dance", encoding="utf-8")
     assert request_to(run) is None
+    (run / "request").write_bytes(b"\xff\xfe")
+    assert request_to(run) is None
+
+
+def test_a_request_that_is_withdrawn_while_it_is_read_is_none(run, monkeypatch):
+    monkeypatch.setattr("MedSegDLTrainLib.run_folder.os.path.exists", lambda path: True)
+    assert request_to(run) is None
 
 
 def test_a_line_cut_short_by_a_kill_is_skipped_and_never_continued(run):
@@ -138,6 +145,57 @@ def test_a_line_cut_short_by_a_kill_is_skipped_and_never_continued(run):
     _log(run, ("finished", {"step": 8}))
     assert status_of(run).state == "finished"
     assert json.loads(path.read_text(encoding="utf-8").splitlines()[-1])["step"] == 8
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of a file's size on Windows")
+def test_an_event_for_which_there_is_no_room_leaves_no_half_line(run):
+    import resource
+
+    path, before = run / "events.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    log = EventLog(path)
+    log.write("step", step=7)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+    try:
+        with pytest.raises(OutputError, match="larger than allowed"):
+            log.write("step", step=8)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    log.write("step", step=9)
+    assert [json.loads(line)["step"] for line in path.read_text(encoding="utf-8").splitlines()] == [7, 9]
+
+
+def test_listeners_hear_of_an_event_once_though_it_is_written_later(run):
+    heard = []
+    log = EventLog(run / "events.jsonl", [heard.append])
+    told = log.tell("step", step=7)
+    assert not (run / "events.jsonl").exists()
+    log.append(told)
+    assert heard == [told] == read_events(run / "events.jsonl")
+
+
+def test_a_folder_that_has_gone_is_told_in_a_sentence(run):
+    log = EventLog(run / "gone" / "events.jsonl")
+    with pytest.raises(OutputError, match="cannot be written"):
+        log.write("step", step=1)
+
+
+def test_asking_for_a_folder_that_is_not_there_makes_none(run):
+    assert not is_owned(run / "gone")
+    with pytest.raises(InputError, match="nothing to stop"):
+        ask(run / "gone", "stop")
+    assert not (run / "gone").exists()
+
+
+def test_a_folder_that_cannot_be_locked_is_told_in_a_sentence(run):
+    (run / ".lock").mkdir()
+    with pytest.raises(OutputError, match="No run can be kept in"), owned(run):
+        pass
+
+
+def test_the_step_of_a_run_that_ended_is_its_last_one(run):
+    """The last word of a run that was stopped while it prepared or validated knows no step."""
+    _log(run, STEP, ("paused", {"reason": "Stopped as asked."}))
+    assert (status_of(run).state, status_of(run).step) == ("stopped", 7)
 
 
 def test_the_status_of_a_long_run_needs_only_the_end_of_its_log(run):
