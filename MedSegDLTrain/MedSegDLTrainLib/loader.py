@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,7 +24,8 @@ def batches(
 
     With 0 processes each batch is made here when it is asked for. Otherwise that many processes work ahead: they make whole
     batches for a CPU; for another device they only draw patches, which are rendered on the device. They end with this
-    process, also when it is killed, and when the iterator is closed.
+    process, also when it is killed, and when the iterator is closed. What goes wrong in one of them is raised here as it
+    was raised there; if one is killed, PyTorch raises a RuntimeError wherever this process is (`is_loader_failure`).
     """
     if processes == 0:
         for step in range(first_step, steps):
@@ -37,8 +41,11 @@ def batches(
         num_workers=processes,
         prefetch_factor=_AHEAD,
         pin_memory=device.type == "cuda",
+        worker_init_fn=_ignore_interrupts,
     )
     for made in loader:
+        if isinstance(made, _Failure):
+            raise made.error from RuntimeError(made.where)
         if on_cpu:
             images, labels, cases = made
             yield Batch(images, labels.long(), cases)
@@ -46,8 +53,21 @@ def batches(
             yield rendered(made, job, device)
 
 
+def is_loader_failure(error: BaseException) -> bool:
+    """Whether a loader process was killed, or got no shared memory to hand its batches over in."""
+    return isinstance(error, RuntimeError) and "DataLoader worker" in str(error)
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error of a loader process, and its traceback there. Raised in that process, PyTorch would put both into one text."""
+
+    error: Exception
+    where: str
+
+
 class _Steps(Dataset):
-    """What a loader process makes of a step: a rendered batch, its labels uint8, or a list of drawn patches.
+    """What a loader process makes of a step: a rendered batch, its labels uint8, or a list of drawn patches; or a failure.
 
     PyTorch lets loader processes compute with one thread each.
     """
@@ -55,12 +75,24 @@ class _Steps(Dataset):
     def __init__(self, source: PatchSource, job: TrainingJob, whole: bool) -> None:
         self._source, self._job, self._whole = source, job, whole
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, tuple[str, ...]] | list[DrawnPatch]:
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, tuple[str, ...]] | list[DrawnPatch] | _Failure:
+        try:
+            return self._made(step)
+        except Exception as error:
+            return _Failure(error, traceback.format_exc())
+
+    def _made(self, step: int) -> tuple[Tensor, Tensor, tuple[str, ...]] | list[DrawnPatch]:
         patches = _drawn(self._source, self._job, step)
         if not self._whole:
             return patches
         images, labels = rendered_parts(patches, self._job, torch.device("cpu"))
         return images, labels, tuple(patch.case for patch in patches)
+
+
+def _ignore_interrupts(number: int) -> None:
+    """Ctrl-C reaches every process of a terminal: this one is ended by the one that trains."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _as_it_is(made: object) -> object:

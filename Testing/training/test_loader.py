@@ -14,7 +14,7 @@ import torch
 
 from MedSegDLTrainLib import loader
 from MedSegDLTrainLib.job import Sampling
-from MedSegDLTrainLib.loader import batches
+from MedSegDLTrainLib.loader import batches, is_loader_failure
 from MedSegDLTrainLib.patches import PatchSource, rendered
 from Testing.training.made_cases import EVERYTHING, made_case, made_job
 
@@ -80,8 +80,28 @@ def test_processes_end_when_nobody_wants_more():
 
 def test_what_goes_wrong_in_a_process_is_told():
     broken = made_job(Sampling((35, 37, 33), 2, "balanced"), EVERYTHING, seed=-1)
-    with pytest.raises(ValueError, match="non-negative"):
+    with pytest.raises(ValueError, match=r"^expected non-negative integer$") as raised:
         list(batches(PatchSource([made_case(np.ones((4, 4, 4), np.uint8))], broken), broken, 0, 2, CPU, 1))
+    assert "in drawn" in str(raised.value.__cause__)  # for --debug
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_a_process_that_is_killed_is_noticed():
+    made = batches(*_source(), 0, 1000, CPU, 2)
+    next(made)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError) as raised:
+        list(made)
+    assert is_loader_failure(raised.value)
+    assert not is_loader_failure(RuntimeError("another one"))
+
+
+def test_an_interrupt_from_the_terminal_is_left_to_the_process_that_trains():
+    made = batches(*_source(), 0, 40, CPU, 2)
+    next(made)
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, signal.SIGINT)
+    assert len(list(made)) == 39
 
 
 _ENDLESS = """
