@@ -12,8 +12,7 @@ from pathlib import Path
 import MedSegDLLib
 import MedSegDLTrainLib
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.progress import last_events
-from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, LOG_FILE, is_owned, is_unused
+from MedSegDLTrainLib.run_folder import JOB_FILE, LOG_FILE, is_owned, is_unused, owned_by_another
 
 _SECONDS_TO_START = 120.0  # torch from a slow disk
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -22,19 +21,21 @@ _SECONDS_BETWEEN_LOOKS = 0.1
 def start_detached(job: Path, run: Path, resume: bool, options: Sequence[str] = ()) -> int:
     """Start `medsegdl train` in a session of its own and return its process id once it works on the run.
 
-    What it prints goes to log.txt in the run folder. Raises InputError with its last line if it ends before it has begun.
+    What it prints goes to a file beside the run folder. Raises InputError if another process works on the run, or with the
+    last line of what it printed if it fails before it has begun.
     """
     if not resume and not is_unused(run):
         raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
+    if (run / JOB_FILE).is_file() and is_owned(run):
+        raise InputError(owned_by_another(run))
     log = _log_path(run)
-    known = len(last_events(run / EVENTS_FILE))
     command = [sys.executable, "-m", "MedSegDLLib", "train", "run", str(job.resolve()), "--run", str(run.resolve())]
     command += [*(["--resume"] if resume else []), "--progress", "none", *options]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=_environment(), **_own_session()
         )
-    _wait(process, run, known, log)
+    _wait(process, run, log)
     return process.pid
 
 
@@ -44,16 +45,16 @@ def _log_path(run: Path) -> Path:
     return run.with_name(f"{run.name}.{LOG_FILE}")
 
 
-def _wait(process: subprocess.Popen, run: Path, known: int, log: Path) -> None:
+def _wait(process: subprocess.Popen, run: Path, log: Path) -> None:
     """Until the process works on the run, or has ended."""
     until = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < until:
-        ended = process.poll() is not None
-        if (run / JOB_FILE).is_file() and (is_owned(run) or len(last_events(run / EVENTS_FILE)) > known):
+        status = process.poll()
+        if status == 0 or (status is None and (run / JOB_FILE).is_file() and is_owned(run)):
             return
-        if ended:
+        if status is not None:
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise InputError(lines[-1] if lines else f"The training ended with status {process.returncode}, without a word.")
+            raise InputError(lines[-1] if lines else f"The training ended with status {status}, without a word.")
         time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 

@@ -7,9 +7,12 @@ import time
 import pytest
 
 from MedSegDLLib.__main__ import main
+from MedSegDLLib.errors import InputError
+from MedSegDLTrainLib.commands import train_stop
 from MedSegDLTrainLib.commands.train import with_action
 from MedSegDLTrainLib.commands.train_status import sentence_of
-from MedSegDLTrainLib.run_folder import RunStatus, status_of
+from MedSegDLTrainLib.detached import start_detached
+from MedSegDLTrainLib.run_folder import RunStatus, owned, status_of
 from MedSegDLTrainLib.train_display import train_display
 
 
@@ -118,3 +121,21 @@ def test_without_a_terminal_nothing_is_shown():
     stream = io.StringIO()
     train_display(None, stream, stream)({"event": "warning", "text": "no"})
     assert stream.getvalue() == ""
+
+
+def test_a_second_detached_process_is_refused_and_leaves_what_the_first_one_printed(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "job.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "run.log.txt").write_text("of the first", encoding="utf-8")
+    with owned(run), pytest.raises(InputError, match="Another process works on the run"):
+        start_detached(run / "job.json", run, resume=True)
+    assert (tmp_path / "run.log.txt").read_text(encoding="utf-8") == "of the first"
+
+
+def test_nobody_waits_for_a_run_that_is_killed_meanwhile(tmp_path, monkeypatch, capsys):
+    states = iter([RunStatus("running", 1, 9), RunStatus("killed", 2, 9)])
+    monkeypatch.setattr(train_stop, "ask", lambda run, request: None)
+    monkeypatch.setattr(train_stop, "status_of", lambda run: next(states))
+    assert train_stop.asked_and_done(tmp_path, "stop", "stopped") == 0
+    assert capsys.readouterr().out == "killed: step 2 of 9\n"

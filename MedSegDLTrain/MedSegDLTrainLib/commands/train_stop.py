@@ -23,10 +23,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def asked_and_done(run_folder: Path, request: str, state: str) -> int:
-    """Ask for `request` and wait until the run is in `state`, or has come to its end."""
+    """Ask for `request` and wait a minute until the run is in `state`, or nobody works on it any more."""
     ask(run_folder, request)
     until = time.monotonic() + _MOST_SECONDS
-    while (status := status_of(run_folder)).state not in (state, "finished", "failed") and time.monotonic() < until:
+    while (status := status_of(run_folder)).state in {"running", "paused"} - {state} and time.monotonic() < until:
         time.sleep(_SECONDS_BETWEEN_LOOKS)
     print(sentence_of(status))
     return 0
