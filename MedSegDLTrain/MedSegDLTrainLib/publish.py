@@ -32,7 +32,7 @@ from MedSegDLTrainLib.compare import PairedComparison, paired
 from MedSegDLTrainLib.job import TrainingJob, write_job
 from MedSegDLTrainLib.measure import case_rows
 from MedSegDLTrainLib.publish_card import CardTexts, card_of, readme_of, with_quality
-from MedSegDLTrainLib.report_facts import RunFacts, comparison_sentence, facts_of, start_model
+from MedSegDLTrainLib.reporting.facts import RunFacts, comparison_sentence, facts_of, start_model
 from MedSegDLTrainLib.run_folder import VALIDATION_FILE
 from MedSegDLTrainLib.run_model import model_of_run
 

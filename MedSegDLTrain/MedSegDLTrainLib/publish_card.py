@@ -13,7 +13,7 @@ from MedSegDLLib.metrics import slice_axis
 from MedSegDLLib.model_card import CARD_VERSION, JOB_FILE, Expected, ModelCard, Quality, Training
 from MedSegDLTrainLib.cases import Case, label_path
 from MedSegDLTrainLib.division import counted
-from MedSegDLTrainLib.report_facts import RunFacts, amount, data_words
+from MedSegDLTrainLib.reporting.facts import RunFacts, amount, data_words
 
 CARD_METRICS = ("dice", "surface_distance_mean_mm", "hd95_mm")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.campaign import Place, division_of
+from MedSegDLTrainLib.campaigns.campaign import Place, division_of
 from MedSegDLTrainLib.cases import Case, write_cases
 from MedSegDLTrainLib.job import TrainingJob, read_job, write_job
 from MedSegDLTrainLib.progress import EventLog

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from MedSegDLTrainLib.fingerprint import CaseFacts, Fingerprint, Intensities
-from MedSegDLTrainLib.plan_cost import Machine
+from MedSegDLTrainLib.planning.cost import Machine
+from MedSegDLTrainLib.planning.fingerprint import CaseFacts, Fingerprint, Intensities
 
 CT = Intensities(-20.4, 60.0, 251.6)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from MedSegDLLib.errors import Cancelled, InputError
-from MedSegDLTrainLib.campaign import (
+from MedSegDLTrainLib.campaigns.campaign import (
     Campaign,
     Outcome,
     Training,

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.campaign import Outcome, Training, placeless
+from MedSegDLTrainLib.campaigns.campaign import Outcome, Training, placeless
+from MedSegDLTrainLib.campaigns.crossval import cross_validate, fold_training, label_spreads, text_of
 from MedSegDLTrainLib.cases import Case
-from MedSegDLTrainLib.crossval import cross_validate, fold_training, label_spreads, text_of
 from MedSegDLTrainLib.run_folder import CaseRows
 from Testing.training.campaigning import FakeTrainer, place_for, write_job_of_patients
 

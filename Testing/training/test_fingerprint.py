@@ -8,7 +8,7 @@ from MedSegDLLib.files import write_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
 from MedSegDLTrainLib.cases import IGNORE, Case, image_path, label_path, new_dataset, write_case_labels, write_cases
-from MedSegDLTrainLib.fingerprint import Intensities, read_fingerprint
+from MedSegDLTrainLib.planning.fingerprint import Intensities, read_fingerprint
 
 LABELS = {"wall": 2, "cavity": 1}  # not in the order of their values
 CASES = [Case("a", "A", "train"), Case("b", "A", "train"), Case("c", "C", "validation"), Case("d", "D", "test")]

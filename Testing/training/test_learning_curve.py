@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.campaign import placeless
+from MedSegDLTrainLib.campaigns.campaign import placeless
+from MedSegDLTrainLib.campaigns.learning_curve import Curve, counted_as, learning_curve, subset, text_of
+from MedSegDLTrainLib.campaigns.learning_curve_plot import curve_figure
+from MedSegDLTrainLib.campaigns.power_law import Point, PowerLaw, advice, fitted
 from MedSegDLTrainLib.cases import Case
 from MedSegDLTrainLib.job import write_job
-from MedSegDLTrainLib.learning_curve import Curve, counted_as, learning_curve, subset, text_of
-from MedSegDLTrainLib.learning_curve_plot import curve_figure
-from MedSegDLTrainLib.power_law import Point, PowerLaw, advice, fitted
 from Testing.training.campaigning import FakeTrainer, place_for, write_job_of_patients
 
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from MedSegDLLib.model_card import NetworkSpec
 from MedSegDLLib.networks import build_network
-from MedSegDLTrainLib.plan_cost import Trial, free_bytes, kept_bytes, machine_of, step_bytes, step_seconds
-from MedSegDLTrainLib.plan_network import network_of
+from MedSegDLTrainLib.planning.cost import Trial, free_bytes, kept_bytes, machine_of, step_bytes, step_seconds
+from MedSegDLTrainLib.planning.network import network_of
 
 CPU = torch.device("cpu")
 SMALL = Trial(network_of("unet_2d", 1, 4, 3), (16, 16, 1), 2, "dice_and_cross_entropy")

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from MedSegDLLib.errors import DeviceError
-from MedSegDLTrainLib.plan_cost import Trial
-from MedSegDLTrainLib.plan_fit import Budget, fitting, time_text
-from MedSegDLTrainLib.plan_network import network_of
+from MedSegDLTrainLib.planning.cost import Trial
+from MedSegDLTrainLib.planning.fit import Budget, fitting, time_text
+from MedSegDLTrainLib.planning.network import network_of
 from Testing.training.plan_examples import machine
 
 BUDGET = Budget(1000, 10)  # 0.8 · 600 s / 1000 steps = 0.48 s a step

@@ -15,8 +15,8 @@ from MedSegDLLib.labels import Label, LabelTable, write_label_table
 from MedSegDLLib.model_card import JOB_FILE
 from MedSegDLTrainLib.cases import Case, image_path, new_dataset, write_case_labels, write_cases
 from MedSegDLTrainLib.job import read_job, write_job
-from MedSegDLTrainLib.plan_job import path_from, planned_job
-from MedSegDLTrainLib.plan_wishes import Wishes
+from MedSegDLTrainLib.planning.job import path_from, planned_job
+from MedSegDLTrainLib.planning.wishes import Wishes
 from Testing.engine.small_model import write_model
 from Testing.training.plan_examples import machine
 

@@ -6,8 +6,8 @@ import pytest
 
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.networks import NETWORKS, build_network
-from MedSegDLTrainLib.plan_network import dimensions_of, network_of, outputs_of, stages_for
-from MedSegDLTrainLib.plan_patch import shrinking, wanted_patch
+from MedSegDLTrainLib.planning.network import dimensions_of, network_of, outputs_of, stages_for
+from MedSegDLTrainLib.planning.patch import shrinking, wanted_patch
 from Testing.training.plan_examples import facts, fingerprint
 
 

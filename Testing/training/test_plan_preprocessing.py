@@ -3,8 +3,8 @@
 import pytest
 
 from MedSegDLLib.model_card import Normalisation
-from MedSegDLTrainLib.fingerprint import Intensities
-from MedSegDLTrainLib.plan_preprocessing import planned_preprocessing
+from MedSegDLTrainLib.planning.fingerprint import Intensities
+from MedSegDLTrainLib.planning.preprocessing import planned_preprocessing
 from Testing.training.plan_examples import facts, fingerprint
 
 

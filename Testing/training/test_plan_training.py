@@ -7,7 +7,7 @@ import pytest
 from MedSegDLTrainLib.job import Augmentation, TrainingJob
 from MedSegDLTrainLib.losses import LOSSES
 from MedSegDLTrainLib.optimizers import OPTIMIZERS
-from MedSegDLTrainLib.plan_training import (
+from MedSegDLTrainLib.planning.training import (
     empty_slices,
     mirror_axes,
     planned_augmentation,

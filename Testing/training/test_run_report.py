@@ -13,16 +13,16 @@ from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.pictures import view_of
-from MedSegDLTrainLib import report_measured
 from MedSegDLTrainLib.compare import paired
 from MedSegDLTrainLib.measure import comparison
-from MedSegDLTrainLib.report_charts import LIGHT, case_chart, comparison_chart, confusion_chart, most_confused
-from MedSegDLTrainLib.report_facts import facts_of
-from MedSegDLTrainLib.report_history import history_of
-from MedSegDLTrainLib.report_measured import MeasuredCase, Measurer
-from MedSegDLTrainLib.report_overlays import chosen_slices
+from MedSegDLTrainLib.reporting import measured as report_measured
+from MedSegDLTrainLib.reporting.charts import LIGHT, case_chart, comparison_chart, confusion_chart, most_confused
+from MedSegDLTrainLib.reporting.facts import facts_of
+from MedSegDLTrainLib.reporting.history import history_of
+from MedSegDLTrainLib.reporting.measured import MeasuredCase, Measurer
+from MedSegDLTrainLib.reporting.overlays import chosen_slices
+from MedSegDLTrainLib.reporting.report import write_report
 from MedSegDLTrainLib.run_model import model_of_run
-from MedSegDLTrainLib.run_report import write_report
 from Testing.models import write_bright_model
 from Testing.training.finished_run import FINDS_NOTHING, GRID, write_run
 

@@ -7,9 +7,19 @@ import numpy as np
 import pytest
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.campaign import placeless
+from MedSegDLTrainLib.campaigns.campaign import placeless
+from MedSegDLTrainLib.campaigns.search import (
+    CHANNELS,
+    SEARCHED,
+    Legal,
+    Search,
+    numbers_of,
+    search,
+    searched_names,
+    text_of,
+    with_numbers,
+)
 from MedSegDLTrainLib.job import read_job
-from MedSegDLTrainLib.search import CHANNELS, SEARCHED, Legal, Search, numbers_of, search, searched_names, text_of, with_numbers
 from Testing.training.campaigning import FakeTrainer, place_for, write_job_of_patients
 
 RATE = "optimisation.learning_rate"

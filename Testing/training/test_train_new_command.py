@@ -7,14 +7,14 @@ import pytest
 from MedSegDLLib.__main__ import main
 from MedSegDLTrainLib.commands.train_new import reasons_table, shown
 from MedSegDLTrainLib.job import Augmentation, read_job
-from MedSegDLTrainLib.plan_job import planned_job
-from MedSegDLTrainLib.plan_wishes import Wishes
+from MedSegDLTrainLib.planning.job import planned_job
+from MedSegDLTrainLib.planning.wishes import Wishes
 from Testing.training.plan_examples import machine
 
 
 @pytest.fixture(autouse=True)
 def _made_up_times(monkeypatch):
-    monkeypatch.setattr("MedSegDLTrainLib.plan_cost.machine_of", lambda device: machine(0.1))
+    monkeypatch.setattr("MedSegDLTrainLib.planning.cost.machine_of", lambda device: machine(0.1))
 
 
 def test_a_job_is_written_and_every_value_is_told_with_its_reason(case_folder, tmp_path, capsys):

@@ -27,7 +27,7 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
 def place_of(arguments: argparse.Namespace) -> Iterator:
     """The place of a campaign that Ctrl-C stops with a checkpoint; how far it is stands on stderr."""
     from MedSegDLLib.commands.stopping import cancelled_by_signals
-    from MedSegDLTrainLib.campaign import Place
+    from MedSegDLTrainLib.campaigns.campaign import Place
     from MedSegDLTrainLib.train import Surroundings, train, usual_processes
     from MedSegDLTrainLib.train_display import train_display
 

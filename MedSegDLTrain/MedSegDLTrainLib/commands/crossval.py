@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train all folds and print the table; 0 when all have ended."""
-    from MedSegDLTrainLib.crossval import cross_validate, text_of
+    from MedSegDLTrainLib.campaigns.crossval import cross_validate, text_of
 
     with place_of(arguments) as place:
         outcomes = cross_validate(arguments.job, arguments.folds, place)

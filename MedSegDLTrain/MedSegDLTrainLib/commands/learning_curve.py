@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, draw the curve and print the table and a sentence; 0 when all have ended."""
-    from MedSegDLTrainLib.campaign import placeless
-    from MedSegDLTrainLib.learning_curve import PICTURE_FILE, Curve, counted_as, learning_curve, text_of
+    from MedSegDLTrainLib.campaigns.campaign import placeless
+    from MedSegDLTrainLib.campaigns.learning_curve import PICTURE_FILE, Curve, counted_as, learning_curve, text_of
 
     wanted = Curve(numbers_in(arguments.cases), arguments.repeats, arguments.seed, arguments.steps)
     with place_of(arguments) as place:

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the trials and print them, best first; 0 when all have ended."""
-    from MedSegDLTrainLib.campaign import placeless
-    from MedSegDLTrainLib.search import BEST_JOB_FILE, Search, search, searched_names, text_of
+    from MedSegDLTrainLib.campaigns.campaign import placeless
+    from MedSegDLTrainLib.campaigns.search import BEST_JOB_FILE, Search, search, searched_names, text_of
 
     only = tuple(name.strip() for name in arguments.only.split(",")) if arguments.only else ()
     wanted = Search(arguments.trials, arguments.steps, arguments.seed, only)

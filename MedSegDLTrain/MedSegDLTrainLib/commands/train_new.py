@@ -32,9 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the job and print each value with its reason."""
     from MedSegDLLib.device import find_device
-    from MedSegDLTrainLib.plan_cost import machine_of
-    from MedSegDLTrainLib.plan_job import planned_job
-    from MedSegDLTrainLib.plan_wishes import Wishes
+    from MedSegDLTrainLib.planning.cost import machine_of
+    from MedSegDLTrainLib.planning.job import planned_job
+    from MedSegDLTrainLib.planning.wishes import Wishes
 
     wishes = Wishes(
         arguments.like, arguments.network, arguments.epochs, arguments.steps_per_epoch, arguments.minutes, arguments.seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.fingerprint import Fingerprint
+from MedSegDLTrainLib.planning.fingerprint import Fingerprint
 
 _RAREST = 3  # labels that a reason names
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.evaluation import Spread, spread
-from MedSegDLTrainLib.campaign import (
+from MedSegDLTrainLib.campaigns.campaign import (
     Campaign,
     Outcome,
     Place,

@@ -9,10 +9,10 @@ from pathlib import Path
 from MedSegDLLib.errors import InputError
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.job_checks import problems_of
-from MedSegDLTrainLib.plan_cost import Machine
-from MedSegDLTrainLib.plan_like import job_like
-from MedSegDLTrainLib.plan_new import job_with_network
-from MedSegDLTrainLib.plan_wishes import Wishes, check_wishes
+from MedSegDLTrainLib.planning.cost import Machine
+from MedSegDLTrainLib.planning.like import job_like
+from MedSegDLTrainLib.planning.new import job_with_network
+from MedSegDLTrainLib.planning.wishes import Wishes, check_wishes
 
 
 def planned_job(folder: Path, output: Path, wishes: Wishes, machine: Machine) -> TrainingJob:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLTrainLib.job import Optimisation
-from MedSegDLTrainLib.plan_cost import Machine
-from MedSegDLTrainLib.plan_fit import USABLE_TIME, Budget, Fit, time_text
+from MedSegDLTrainLib.planning.cost import Machine
+from MedSegDLTrainLib.planning.fit import USABLE_TIME, Budget, Fit, time_text
 
 _STEPS_PER_EPOCH = 250
 _SHORTEST_EPOCH, _FEWEST_EPOCHS = 10, 10

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from MedSegDLLib.errors import DeviceError
-from MedSegDLTrainLib.plan_cost import Machine, Trial
+from MedSegDLTrainLib.planning.cost import Machine, Trial
 
 USABLE_TIME = 0.8
 """Share of the minutes that steps take; the rest goes into validating, drawing patches, and starting."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from MedSegDLTrainLib.fingerprint import Fingerprint
-from MedSegDLTrainLib.plan_network import stages_for
+from MedSegDLTrainLib.planning.fingerprint import Fingerprint
+from MedSegDLTrainLib.planning.network import stages_for
 
 _MARGIN = 1.5  # of the labels' extent: a network has to see what lies beside them
 _LEAST = {2: 128, 3: 64}  # voxels of a patch, unless the images are smaller

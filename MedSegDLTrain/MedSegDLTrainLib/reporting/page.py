@@ -11,7 +11,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from MedSegDLLib.atomic import written_beside
-from MedSegDLTrainLib.report_charts import DARK, LIGHT, Theme
+from MedSegDLTrainLib.reporting.charts import DARK, LIGHT, Theme
 
 PAGE_FILE = "report.html"
 

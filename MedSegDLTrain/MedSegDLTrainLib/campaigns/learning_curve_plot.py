@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from MedSegDLTrainLib.power_law import TARGET, Point, PowerLaw, advice
+from MedSegDLTrainLib.campaigns.power_law import TARGET, Point, PowerLaw, advice
 
 _INK, _FAINT, _GRID, _MAIN, _ACCENT, _GOOD = "#1d232a", "#6a7480", "#e4e8ec", "#2463c9", "#c2570c", "#15803d"
 _FARTHEST = 25  # times the largest number that was tried: no point is drawn beyond

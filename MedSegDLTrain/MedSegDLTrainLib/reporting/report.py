@@ -16,8 +16,8 @@ from MedSegDLTrainLib.checkpoints import BEST_FILE, LAST_FILE
 from MedSegDLTrainLib.compare import PairedComparison, paired
 from MedSegDLTrainLib.measure import patient_scores, score
 from MedSegDLTrainLib.progress import read_events
-from MedSegDLTrainLib.report_charts import MOST_CLASSES, case_chart, comparison_chart, confusion_chart
-from MedSegDLTrainLib.report_facts import (
+from MedSegDLTrainLib.reporting.charts import MOST_CLASSES, case_chart, comparison_chart, confusion_chart
+from MedSegDLTrainLib.reporting.facts import (
     METRIC_NAMES,
     RunFacts,
     amount,
@@ -27,11 +27,11 @@ from MedSegDLTrainLib.report_facts import (
     plural,
     start_model,
 )
-from MedSegDLTrainLib.report_history import History, history_of
-from MedSegDLTrainLib.report_measured import MeasuredCase, Measurer, added_confusion
-from MedSegDLTrainLib.report_overlays import case_overlay
-from MedSegDLTrainLib.report_page import PAGE_FILE, Pictures, note, page, paragraph, section, table, tiles
-from MedSegDLTrainLib.report_sections import course_section, data_section, label_table, run_section
+from MedSegDLTrainLib.reporting.history import History, history_of
+from MedSegDLTrainLib.reporting.measured import MeasuredCase, Measurer, added_confusion
+from MedSegDLTrainLib.reporting.overlays import case_overlay
+from MedSegDLTrainLib.reporting.page import PAGE_FILE, Pictures, note, page, paragraph, section, table, tiles
+from MedSegDLTrainLib.reporting.sections import course_section, data_section, label_table, run_section
 from MedSegDLTrainLib.run_folder import EVENTS_FILE
 from MedSegDLTrainLib.run_model import model_of_run
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.model_card import JOB_FILE, Inference, ModelCard, NetworkSpec, Postprocessing
 from MedSegDLLib.zoo import find_model, read_model
-from MedSegDLTrainLib.fingerprint import Fingerprint, read_fingerprint
 from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling, TrainingJob, read_job
-from MedSegDLTrainLib.plan_cases import check_trainable, reasons_of_cases
-from MedSegDLTrainLib.plan_cost import Machine, Trial
-from MedSegDLTrainLib.plan_fit import Budget, Fit, fitting, lacking_memory
-from MedSegDLTrainLib.plan_network import dimensions_of, outputs_of
-from MedSegDLTrainLib.plan_patch import shrinking
-from MedSegDLTrainLib.plan_training import (
+from MedSegDLTrainLib.planning.cases import check_trainable, reasons_of_cases
+from MedSegDLTrainLib.planning.cost import Machine, Trial
+from MedSegDLTrainLib.planning.fingerprint import Fingerprint, read_fingerprint
+from MedSegDLTrainLib.planning.fit import Budget, Fit, fitting, lacking_memory
+from MedSegDLTrainLib.planning.network import dimensions_of, outputs_of
+from MedSegDLTrainLib.planning.patch import shrinking
+from MedSegDLTrainLib.planning.training import (
     empty_slices,
     planned_augmentation,
     planned_loss,
@@ -23,9 +23,9 @@ from MedSegDLTrainLib.plan_training import (
     planned_sampling,
     side_names,
 )
-from MedSegDLTrainLib.plan_wishes import Usual, Wishes, budget_of, lasting, steps_of
+from MedSegDLTrainLib.planning.wishes import Usual, Wishes, budget_of, lasting, steps_of
 
-_USUAL = {2: Usual(epochs=8, least_steps=1000, minutes=30), 3: Usual(epochs=8, least_steps=500, minutes=120)}
+_USUAL = {2: Usual(epochs=8, least_steps=500, minutes=30), 3: Usual(epochs=8, least_steps=500, minutes=120)}
 _BATCH = {2: 12, 3: 2}  # where the model does not say
 _RATE = 0.1  # of the learning rate from scratch
 _BLENDS = (0.5, 0.75)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from MedSegDLTrainLib.fingerprint import Fingerprint
 from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling
+from MedSegDLTrainLib.planning.fingerprint import Fingerprint
 
 _FEW_LABELS = 5
 _MOST_EMPTY_SLICES = 0.25

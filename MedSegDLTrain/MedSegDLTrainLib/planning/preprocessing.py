@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from MedSegDLLib.model_card import Normalisation, Preprocessing
-from MedSegDLTrainLib.fingerprint import Fingerprint
+from MedSegDLTrainLib.planning.fingerprint import Fingerprint
 
 ORIENTATIONS = {2: "slices", 3: "LPS"}
 """How images are turned for a network of slices or of volumes."""

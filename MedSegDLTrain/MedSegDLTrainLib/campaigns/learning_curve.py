@@ -16,7 +16,7 @@ import numpy as np
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.pictures import write_picture
-from MedSegDLTrainLib.campaign import (
+from MedSegDLTrainLib.campaigns.campaign import (
     Campaign,
     Outcome,
     Place,
@@ -30,10 +30,10 @@ from MedSegDLTrainLib.campaign import (
     run_trainings,
     write_results,
 )
+from MedSegDLTrainLib.campaigns.learning_curve_plot import curve_figure
+from MedSegDLTrainLib.campaigns.power_law import TARGET, Point, PowerLaw, advice, fitted
 from MedSegDLTrainLib.division import counted
 from MedSegDLTrainLib.job import TrainingJob
-from MedSegDLTrainLib.learning_curve_plot import curve_figure
-from MedSegDLTrainLib.power_law import TARGET, Point, PowerLaw, advice, fitted
 
 PICTURE_FILE = "learning_curve.png"
 

@@ -17,7 +17,7 @@ import numpy as np
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.strict_json import from_json, to_json
-from MedSegDLTrainLib.campaign import (
+from MedSegDLTrainLib.campaigns.campaign import (
     Campaign,
     Outcome,
     Place,

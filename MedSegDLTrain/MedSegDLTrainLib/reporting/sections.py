@@ -8,10 +8,10 @@ from itertools import chain
 from MedSegDLLib.evaluation import spread
 from MedSegDLTrainLib.cases import Case
 from MedSegDLTrainLib.job import TrainingJob
-from MedSegDLTrainLib.report_charts import loss_chart, validation_chart
-from MedSegDLTrainLib.report_facts import RunFacts, amount, plural
-from MedSegDLTrainLib.report_history import History
-from MedSegDLTrainLib.report_page import Pictures, facts, note, paragraph, section, table
+from MedSegDLTrainLib.reporting.charts import loss_chart, validation_chart
+from MedSegDLTrainLib.reporting.facts import RunFacts, amount, plural
+from MedSegDLTrainLib.reporting.history import History
+from MedSegDLTrainLib.reporting.page import Pictures, facts, note, paragraph, section, table
 
 
 def run_section(run: RunFacts, history: History) -> str:

@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from MedSegDLLib.model_card import Inference, Preprocessing
-from MedSegDLTrainLib.fingerprint import Fingerprint, read_fingerprint
 from MedSegDLTrainLib.job import Optimisation, TrainingJob
-from MedSegDLTrainLib.plan_cases import check_trainable, reasons_of_cases
-from MedSegDLTrainLib.plan_cost import Machine, Trial
-from MedSegDLTrainLib.plan_fit import Fit, fitting
-from MedSegDLTrainLib.plan_network import dimensions_of, has_width, network_of, outputs_of, stages_for
-from MedSegDLTrainLib.plan_patch import Size, shrinking, wanted_patch
-from MedSegDLTrainLib.plan_preprocessing import ORIENTATIONS, planned_preprocessing
-from MedSegDLTrainLib.plan_training import (
+from MedSegDLTrainLib.planning.cases import check_trainable, reasons_of_cases
+from MedSegDLTrainLib.planning.cost import Machine, Trial
+from MedSegDLTrainLib.planning.fingerprint import Fingerprint, read_fingerprint
+from MedSegDLTrainLib.planning.fit import Fit, fitting
+from MedSegDLTrainLib.planning.network import dimensions_of, has_width, network_of, outputs_of, stages_for
+from MedSegDLTrainLib.planning.patch import Size, shrinking, wanted_patch
+from MedSegDLTrainLib.planning.preprocessing import ORIENTATIONS, planned_preprocessing
+from MedSegDLTrainLib.planning.training import (
     mirror_axes,
     planned_augmentation,
     planned_loss,
     planned_optimisation,
     planned_sampling,
 )
-from MedSegDLTrainLib.plan_wishes import Usual, Wishes, budget_of, lasting, steps_of
+from MedSegDLTrainLib.planning.wishes import Usual, Wishes, budget_of, lasting, steps_of
 
 # (features of the first level, batch size) that are tried, from the cheapest to the most expensive.
 _RUNGS = {

@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 
 from MedSegDLTrainLib.compare import PairedComparison
 from MedSegDLTrainLib.measure import is_better
-from MedSegDLTrainLib.report_facts import METRIC_NAMES
-from MedSegDLTrainLib.report_history import History
+from MedSegDLTrainLib.reporting.facts import METRIC_NAMES
+from MedSegDLTrainLib.reporting.history import History
 
 _WIDTH = 8.4  # inches
 _MOST_NAMED_BARS = 40

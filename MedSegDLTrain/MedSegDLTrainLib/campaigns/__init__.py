@@ -1,0 +1,1 @@
+"""Several trainings with one table as the result."""

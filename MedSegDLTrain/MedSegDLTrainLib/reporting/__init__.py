@@ -1,0 +1,1 @@
+"""What a run has come to: facts, charts and the page that shows them."""
