@@ -195,8 +195,8 @@ def test_a_job_of_an_earlier_format_is_left_aside(zoo, case_folder, tmp_path):
 def test_a_model_gets_a_smaller_batch_for_more_steps_and_a_smaller_patch_for_want_of_memory_only(zoo, case_folder, tmp_path):
     write_model(zoo, inference={"patch_size": [256, 256, 1], "activation": "softmax"})
     slow = machine(lambda trial: 0.05 * trial.batch_size)  # 2,000 steps in 30 minutes: 0.72 s a step, if there are no minutes
-    job = planned_job(case_folder, tmp_path / "job.json", Wishes(like="small", minutes=10), slow)
-    assert (job.sampling.batch_size, job.sampling.patch_size) == (6, (256, 256, 1))  # 1,000 in 10: 0.48 s
+    job = planned_job(case_folder, tmp_path / "job.json", Wishes(like="small", minutes=5), slow)
+    assert (job.sampling.batch_size, job.sampling.patch_size) == (6, (256, 256, 1))  # 500 in 5: 0.48 s
     scarce = machine(0.1, free=1000, needed=lambda trial: trial.patch_size[0] * trial.batch_size)
     job = planned_job(case_folder, tmp_path / "job.json", Wishes(like="small"), scarce)  # 600 may be used
     assert (job.sampling.batch_size, job.sampling.patch_size) == (3, (192, 192, 1))
