@@ -30,9 +30,10 @@ Weights = Mapping[str, Tensor]
 
 @dataclass
 class Tally:
-    """What has been done: steps, seconds spent on them and on validating, and the best validation."""
+    """What has been done: steps, the losses of the present epoch added up, seconds spent, and the best validation."""
 
     step: int = 0
+    epoch_loss: float = 0.0
     training_seconds: float = 0.0
     validation_seconds: float = 0.0
     last_validation_seconds: float = 0.0

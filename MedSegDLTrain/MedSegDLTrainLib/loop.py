@@ -36,6 +36,11 @@ class StopRequests(CancelToken):
     def cancelled(self) -> bool:
         return self._token.cancelled or request_to(self._run) == "stop"
 
+    def check(self) -> None:
+        """Raise Cancelled if somebody asked to stop: between two cases, or while validating."""
+        if self.cancelled:
+            raise Cancelled("Stopped as asked; --resume goes on from the last checkpoint.")
+
 
 @dataclass(frozen=True)
 class LoopParts:
@@ -57,7 +62,6 @@ class Loop:
     def __init__(self, parts: LoopParts, state: TrainingState) -> None:
         self._parts, self._state, self._tally = parts, state, state.tally
         self._recent: deque[float] = deque(maxlen=_RECENT_STEPS)
-        self._epoch_losses: list[float] = []
         self._saved_at = time.monotonic()
 
     def run(self, batches: Iterable[Batch], step: Callable[[Batch, int, int], float]) -> None:
@@ -112,7 +116,7 @@ class Loop:
         self._tally.step += 1
         self._tally.training_seconds += seconds
         self._recent.append(seconds)
-        self._epoch_losses.append(loss)
+        self._tally.epoch_loss += loss
         usual = statistics.median(self._recent)
         self.tell(
             "step",
@@ -130,11 +134,12 @@ class Loop:
         return (self._parts.steps - tally.step) * seconds_per_step * validating + tally.last_validation_seconds
 
     def _end_epoch(self) -> None:
-        epoch = self._tally.step // self._parts.job.optimisation.steps_per_epoch
-        self.tell("epoch", epoch=epoch, loss=statistics.fmean(self._epoch_losses))
-        self._epoch_losses.clear()
+        steps = self._parts.job.optimisation.steps_per_epoch
+        self.tell("epoch", epoch=self._tally.step // steps, loss=self._tally.epoch_loss / steps)
+        self._tally.epoch_loss = 0.0
         if self._validation_is_due():
             self._validate()
+            self.save()  # which validation was the best is then known even after a kill
 
     def _validation_is_due(self) -> bool:
         """Whether validating now stays within its share of the time; not in the last epoch, which ends with one anyway.
@@ -150,6 +155,7 @@ class Loop:
         return spent <= share * (tally.training_seconds + spent)
 
     def _validate(self) -> None:
+        self.save()  # a stop or a kill meanwhile costs no step, and weights that are not finite are not judged
         self._tally.last_validation_seconds = self._judge(self._state.published.state_dict())
         self._tally.validation_seconds += self._tally.last_validation_seconds
 
@@ -178,7 +184,6 @@ class Loop:
         self._kept(lambda: write_document(document, self._parts.run / VALIDATION_FILE))
 
     def _finish(self) -> None:
-        self.save()  # before the validation: a kill during it costs no step
         if self._parts.validator.cases:
             self._validate()
             self._judge_blends()

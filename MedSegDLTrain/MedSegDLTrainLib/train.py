@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from MedSegDLLib.atomic import why
 from MedSegDLLib.checkpoint import load_model
-from MedSegDLLib.device import find_device, is_out_of_memory, memory_text
+from MedSegDLLib.device import find_device, is_device_failure, is_out_of_memory, memory_text
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.progress import CancelToken
@@ -23,11 +23,11 @@ from MedSegDLTrainLib.cases import read_case_list, read_dataset
 from MedSegDLTrainLib.checkpoints import TrainingState, Weights, load_checkpoint, new_state, restart_average
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
-from MedSegDLTrainLib.loader import batches
+from MedSegDLTrainLib.loader import batches, is_loader_failure
 from MedSegDLTrainLib.loop import Loop, LoopParts, StopRequests
 from MedSegDLTrainLib.losses import LOSSES
 from MedSegDLTrainLib.optimizers import OPTIMIZERS
-from MedSegDLTrainLib.patches import PatchSource
+from MedSegDLTrainLib.patches import Batch, PatchSource
 from MedSegDLTrainLib.prepared import PreparedCase, labels_of_job, prepared_one_by_one
 from MedSegDLTrainLib.progress import EventLog, Listener
 from MedSegDLTrainLib.run_folder import (
@@ -62,6 +62,12 @@ class Surroundings:
     listeners: Sequence[Listener] = ()
     cancel: CancelToken = CancelToken()  # noqa: RUF009 (one that nobody cancels)
     checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.processes < 0:
+            raise InputError(
+                f"{self.processes} processes cannot prepare patches: give 0 for none beside the training, or more."
+            )
 
 
 def train(job_path: Path, run: Path, resume: bool = False, around: Surroundings = Surroundings()) -> TrainingState:
@@ -115,41 +121,68 @@ def _make_folder(run: Path, resume: bool) -> None:
         raise InputError(f"{run} holds no run to go on with: leave out --resume to begin one.")
     if not resume and not is_unused(run):
         raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
-    run.mkdir(parents=True, exist_ok=True)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise OutputError(f"{run} cannot be made: {why(reason)}.") from reason
 
 
 def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
     """Begin with, or go on with, the run of `job`."""
     withdraw_request(run)
     sweep(run)
-    if not resume:
-        write_job(job, run / JOB_FILE)
-    elif read_job(run / JOB_FILE) != job:
+    there = read_job(run / JOB_FILE) if resume else None
+    if there == job:
+        return
+    if there is not None and not _moved(there, job):
         raise InputError(f"The run in {run} was started with another job: start a new run.")
+    write_job(job, run / JOB_FILE)
+
+
+def _moved(there: TrainingJob, job: TrainingJob) -> bool:
+    """Whether two jobs are the same but for the place of the case folder, which is no longer where it was."""
+    return replace(there, cases=job.cases) == job and not Path(there.cases).exists()
 
 
 def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog, stop: CancelToken) -> TrainingState:
     began, folder, device = time.monotonic(), Path(job.cases), find_device(around.device)
     division = divided(read_case_list(folder), job.validation)
     source = PatchSource(_prepared(folder, division, job, events, stop), job)
-    state, start = _start(job, device, events)
-    plan = _plan(job, run, source, device, around.processes, began)
-    load_checkpoint(state, run, lambda text: events.write("warning", text=text))
-    validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
-    loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start), state)
-    loop.tell("started", **_facts(job, state, plan, division, device))
-    stepper = Stepper(job, state, device)
-    try:
+    with _explained(job, device):
+        state, start = _start(job, device, events)
+        trial = batches(source, job, 0, _TRIAL_STEPS, device, around.processes)
+        plan = _plan(job, run, lambda: _seconds_per_step(job, trial, device, stop), began)
+        load_checkpoint(state, run, lambda text: events.write("warning", text=text))
+        validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
+        loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start), state)
+        loop.tell("started", **_facts(job, state, plan, division, device))
+        stepper = Stepper(job, state, device)
         loop.run(batches(source, job, state.tally.step, plan.steps, device, around.processes), stepper.step)
+    return state
+
+
+@contextmanager
+def _explained(job: TrainingJob, device: torch.device) -> Iterator[None]:
+    """What goes wrong with memory, device or loader processes becomes a DeviceError."""
+    try:
+        yield
     except (RuntimeError, MemoryError) as reason:
+        if is_loader_failure(reason):
+            raise DeviceError(
+                "A process that prepares patches was killed, as systems do when memory runs out: go on with --resume and "
+                "fewer --processes."
+            ) from reason
         if is_out_of_memory(reason):
             raise DeviceError(too_large(job, device)) from reason
+        if is_device_failure(reason):
+            first_line = str(reason).partition("\n")[0]
+            raise DeviceError(f"The device {device} failed ({first_line}): go on with --resume, or choose cpu.") from reason
         raise
-    return state
 
 
 def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventLog, stop: CancelToken) -> list[PreparedCase]:
     cases = []
+    events.write("preparing", case="", done=0, of=len(division.training))
     for case in prepared_one_by_one(folder, division.training, job, lambda text: events.write("warning", text=text)):
         stop.check()
         cases.append(case)
@@ -171,14 +204,13 @@ def _start(job: TrainingJob, device: torch.device, events: EventLog) -> tuple[Tr
     return state, None if any_fresh(taken) else copy.deepcopy(state.network.state_dict())
 
 
-def _plan(job: TrainingJob, run: Path, source: PatchSource, device: torch.device, processes: int, began: float) -> Plan:
+def _plan(job: TrainingJob, run: Path, seconds_per_step: Callable[[], float], began: float) -> Plan:
     """The number of steps: fixed once, because schedules depend on it."""
     if (run / PLAN_FILE).is_file():
         return read_plan(run)
     plan = Plan(job.optimisation.epochs * job.optimisation.steps_per_epoch)
     if job.optimisation.minutes is not None:
-        seconds_per_step = _seconds_per_step(job, source, device, processes)
-        plan = _fitting(job, seconds_per_step, time.monotonic() - began)
+        plan = _fitting(job, seconds_per_step(), time.monotonic() - began)
     write_document(plan, run / PLAN_FILE)
     return plan
 
@@ -191,15 +223,17 @@ def _fitting(job: TrainingJob, seconds_per_step: float, spent: float) -> Plan:
     return Plan(epochs * how.steps_per_epoch, round(seconds_per_step, 5))
 
 
-def _seconds_per_step(job: TrainingJob, source: PatchSource, device: torch.device, processes: int) -> float:
-    """Of some steps with weights that are thrown away, patches included."""
+def _seconds_per_step(job: TrainingJob, trial: Generator[Batch], device: torch.device, stop: CancelToken) -> float:
+    """Of some steps with weights that are thrown away, patches included; raises Cancelled within one of them."""
     stepper = Stepper(job, new_state(job, device), device)
     began, times = time.monotonic(), []
-    for number, batch in enumerate(islice(batches(source, job, 0, _TRIAL_STEPS, device, processes), _TRIAL_STEPS)):
-        stepper.step(batch, number, _TRIAL_STEPS)
-        times.append(time.monotonic() - began)
-        if times[-1] > _TRIAL_SECONDS and len(times) > 3:
-            break
+    with closing(trial):
+        for number, batch in enumerate(trial):
+            stop.check()
+            stepper.step(batch, number, _TRIAL_STEPS)
+            times.append(time.monotonic() - began)
+            if times[-1] > _TRIAL_SECONDS and len(times) > 3:
+                break
     return (times[-1] - times[1]) / (len(times) - 2)
 
 

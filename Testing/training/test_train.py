@@ -1,6 +1,7 @@
 """A run: it learns, never touches held-out cases, resumes to the bit, and says why it stops."""
 
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from MedSegDLLib.errors import Cancelled, DeviceError, InputError
+from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.progress import CancelToken
 from MedSegDLTrainLib import loop
@@ -105,6 +106,107 @@ def test_stopping_and_resuming_gives_the_same_weights_to_the_bit(job_file, tmp_p
     assert resumed.tally.step == straight.tally.step == 8
     assert _same(straight, resumed)
     assert losses_of(tmp_path / "straight") == losses_of(tmp_path / "stopped")
+    epochs = [
+        [(event["epoch"], event["loss"]) for event in _events(tmp_path / run, "epoch")] for run in ("straight", "stopped")
+    ]
+    assert epochs[0] == epochs[1]
+
+
+def _saved(job_file, run):
+    state = new_state(read_job(job_file))
+    train_module.load_checkpoint(state, run, pytest.fail)
+    return state.tally
+
+
+def test_a_stop_while_validating_costs_no_step(job_file, tmp_path, monkeypatch):
+    _change(job_file, "validation", share=0.1)
+
+    def stopped(self, weights, cancel):
+        raise Cancelled("Stopped as asked.")
+
+    monkeypatch.setattr(train_module.Validator, "__call__", stopped)
+    with pytest.raises(Cancelled):
+        train(job_file, tmp_path / "run", around=Surroundings(checkpoint_seconds=1000))
+    assert _saved(job_file, tmp_path / "run").step == _events(tmp_path / "run", "step")[-1]["step"] == 2
+    assert (status_of(tmp_path / "run").state, status_of(tmp_path / "run").step) == ("stopped", 2)
+
+
+def test_after_a_kill_the_best_validation_so_far_is_known(job_file, tmp_path):
+    _change(job_file, "validation", share=0.1)
+
+    def kill(event):
+        if event["event"] == "step" and event["step"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(job_file, tmp_path / "run", around=Surroundings(listeners=[kill], checkpoint_seconds=1000))
+    best, saved = read_best(tmp_path / "run"), _saved(job_file, tmp_path / "run")
+    assert (best.step, best.score) == (saved.best_step, saved.best_score) == (2, best.score)
+
+
+def test_a_stop_while_steps_are_timed_comes_within_one_of_them(job_file, tmp_path):
+    _change(job_file, "optimisation", minutes=1.0)
+    token = CancelToken()
+    around = Surroundings(listeners=[lambda event: token.cancel() if event.get("done") == 1 else None], cancel=token)
+    with pytest.raises(Cancelled, match="--resume goes on"):
+        train(job_file, tmp_path / "run", around=around)
+    assert not (tmp_path / "run" / "plan.json").exists()
+    assert status_of(tmp_path / "run").state == "stopped"
+
+
+def test_a_case_folder_may_move_between_stop_and_resume_but_not_become_another(job_file, case_folder, tmp_path):
+    token = CancelToken()
+    around = Surroundings(listeners=[lambda event: token.cancel() if event.get("step") == 3 else None], cancel=token)
+    with pytest.raises(Cancelled):
+        train(job_file, tmp_path / "run", around=around)
+    _change(job_file, cases="elsewhere")
+    shutil.copytree(case_folder, tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="another job"):
+        train(job_file, tmp_path / "run", resume=True)
+    shutil.rmtree(case_folder)
+    assert train(job_file, tmp_path / "run", resume=True).tally.step == 8
+    assert read_job(tmp_path / "run" / "job.json").cases == str((tmp_path / "elsewhere").resolve())
+
+
+def test_a_run_folder_that_disappears_ends_the_run_with_a_sentence(job_file, tmp_path):
+    def remove(event):
+        if event.get("step") == 3:
+            shutil.rmtree(tmp_path / "run")
+
+    with pytest.raises(OutputError, match=r"events.jsonl cannot be written"):
+        train(job_file, tmp_path / "run", around=Surroundings(listeners=[remove]))
+
+
+def test_a_run_folder_that_cannot_be_made_is_told(job_file, tmp_path):
+    with pytest.raises(OutputError, match="cannot be made"):
+        train(job_file, job_file / "run")
+    with pytest.raises(InputError, match="-1 processes"):
+        Surroundings(processes=-1)
+
+
+@pytest.mark.parametrize("minutes", [None, 0.5])
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        ("DataLoader worker (pid 7) is killed by signal: Killed. ", DeviceError, "fewer --processes"),
+        (
+            "CUDA error: unspecified launch failure\nfurther lines",
+            DeviceError,
+            r"The device cpu failed \(CUDA error: .*failure\)",
+        ),
+        ("something else", RuntimeError, "something else"),
+    ],
+)
+def test_failures_of_device_and_loader_are_sentences(job_file, tmp_path, monkeypatch, minutes, text, kind, said):
+    """While steps are timed as well as in the run itself."""
+
+    def fail(self, batch, step, steps):
+        raise RuntimeError(text)
+
+    _change(job_file, "optimisation", minutes=minutes)
+    monkeypatch.setattr(train_module.Stepper, "step", fail)
+    with pytest.raises(kind, match=said):
+        train(job_file, tmp_path / "run")
 
 
 def test_after_five_kills_losses_and_weights_are_those_of_a_run_that_was_never_killed(job_file, tmp_path):
