@@ -16,7 +16,14 @@ from MedSegDLLib.pictures import view_of
 from MedSegDLTrainLib.compare import paired
 from MedSegDLTrainLib.measure import comparison
 from MedSegDLTrainLib.reporting import measured as report_measured
-from MedSegDLTrainLib.reporting.charts import LIGHT, case_chart, comparison_chart, confusion_chart, most_confused
+from MedSegDLTrainLib.reporting.charts import (
+    LIGHT,
+    case_chart,
+    comparison_chart,
+    confusion_chart,
+    most_confused,
+    validation_chart,
+)
 from MedSegDLTrainLib.reporting.facts import facts_of
 from MedSegDLTrainLib.reporting.history import history_of
 from MedSegDLTrainLib.reporting.measured import MeasuredCase, Measurer
@@ -196,3 +203,15 @@ def test_the_key_of_a_measurement_is_of_weights_and_settings(tmp_path):
 def test_confusions_of_cases_are_added():
     case = MeasuredCase("a", (), ((1, 2), (3, 4)))
     assert report_measured.added_confusion([case, case]).tolist() == [[2, 4], [6, 8]]
+
+
+def test_a_mean_of_old_and_new_weights_can_be_the_best():
+    validations = [
+        {"event": "validation", "time": 1.0, "step": 5, "score": 0.7, "patients": {"A": 0.7}, "blend": None},
+        {"event": "validation", "time": 2.0, "step": 5, "score": 0.8, "patients": {"A": 0.8}, "blend": 0.75},
+        {"event": "validation", "time": 3.0, "step": 5, "score": 0.6, "patients": {"A": 0.6}, "blend": 0.5},
+    ]
+    history = history_of(validations)
+    assert [(point.score, point.blend) for point in history.validations] == [(0.6, 0.5), (0.8, 0.75), (0.7, None)]
+    figure = validation_chart(history, "dice", LIGHT)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["best: 0.800 at step 5, 75% new weights"]

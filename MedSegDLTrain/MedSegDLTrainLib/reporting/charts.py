@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from MedSegDLTrainLib.compare import PairedComparison
 from MedSegDLTrainLib.measure import is_better
 from MedSegDLTrainLib.reporting.facts import METRIC_NAMES
-from MedSegDLTrainLib.reporting.history import History
+from MedSegDLTrainLib.reporting.history import History, ValidationPoint
 
 _WIDTH = 8.4  # inches
 _MOST_NAMED_BARS = 40
@@ -67,18 +67,19 @@ def validation_chart(history: History, metric: str, theme: Theme) -> Figure:
     """The validation's score over steps, each patient thin, the best one marked."""
     figure = _figure(3.3, theme)
     axes = figure.subplots()
-    points = [point for point in history.validations if point.score is not None]
+    defined = [point for point in history.validations if point.score is not None]
+    points = [point for point in defined if point.blend is None]
     for patient in sorted({patient for point in points for patient in point.patients}):
         values = [(p.step, p.patients[patient]) for p in points if p.patients.get(patient) is not None]
         axes.plot(*np.array(values).T, color=theme.faint, linewidth=0.8, alpha=0.6, marker="." if len(points) < 3 else "")
     axes.plot([p.step for p in points], [p.score for p in points], color=theme.main, linewidth=2, marker="o", markersize=4)
-    best = points[0]
-    for point in points[1:]:
-        best = point if is_better(metric, point.score, best.score) else best
+    blends = [point for point in defined if point.blend is not None]
+    axes.plot([p.step for p in blends], [p.score for p in blends], color=theme.main, linestyle="", marker="D", markersize=5)
+    best = _best(defined, metric)
     axes.plot(best.step, best.score, color=theme.accent, marker="*", markersize=15, zorder=5)
     axes.margins(x=0.08)
     axes.annotate(
-        f"best: {best.score:.3f} at step {best.step}",
+        f"best: {best.score:.3f} at step {best.step}" + (f", {best.blend:.0%} new weights" if best.blend else ""),
         (best.step, best.score),
         textcoords="offset points",
         xytext=(0, 12),
@@ -90,6 +91,14 @@ def validation_chart(history: History, metric: str, theme: Theme) -> Figure:
     _dress(axes, theme, METRIC_NAMES[metric])
     _dress_steps(axes, theme)
     return figure
+
+
+def _best(points: Sequence[ValidationPoint], metric: str) -> ValidationPoint:
+    """The first of the best."""
+    best = points[0]
+    for point in points[1:]:
+        best = point if is_better(metric, point.score, best.score) else best
+    return best
 
 
 def case_chart(scores: Mapping[str, float], theme: Theme) -> Figure:

@@ -9,11 +9,15 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class ValidationPoint:
-    """One validation: the mean over patients (None: undefined), and each patient's value."""
+    """One validation: the mean over patients (None: undefined), and each patient's value.
+
+    `blend`: the share of the trained weights in a mean with those of the start, None for the trained weights themselves.
+    """
 
     step: int
     score: float | None
     patients: dict[str, float | None]
+    blend: float | None = None
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,20 @@ class History:
 def history_of(events: Sequence[dict]) -> History:
     """The history in a run's events, oldest first; of two events of one step the later one counts (see progress.py)."""
     steps = {event["step"]: event for event in events if event["event"] == "step"}
-    validations = {event["step"]: event for event in events if event["event"] == "validation" and event.get("blend") is None}
+    validations = {(e["step"], e.get("blend") or 1.0): e for e in events if e["event"] == "validation"}
     return History(
         tuple((step, event["loss"]) for step, event in sorted(steps.items())),
         tuple((step, event["rate"]) for step, event in sorted(steps.items())),
-        tuple(ValidationPoint(step, event["score"], event["patients"]) for step, event in sorted(validations.items())),
+        tuple(_point(validations[place]) for place in sorted(validations)),
         tuple(dict.fromkeys(event["text"] for event in events if event["event"] == "warning")),
         _worked_seconds(events),
         _last(events, ("started",)),
         _last(events, ("finished", "paused", "failed")),
     )
+
+
+def _point(event: dict) -> ValidationPoint:
+    return ValidationPoint(event["step"], event["score"], event["patients"], event.get("blend"))
 
 
 def _last(events: Sequence[dict], names: Sequence[str]) -> dict:

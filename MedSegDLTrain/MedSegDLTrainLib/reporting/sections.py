@@ -83,6 +83,8 @@ def course_section(history: History, job: TrainingJob, pictures: Pictures) -> st
             f"Validation on whole volumes of {patients}: mean (blue) and each patient (grey). The star marks the weights that "
             "are kept as the best."
         )
+        if any(point.blend is not None for point in history.validations):
+            caption += " Diamonds: means of old and new weights."
         parts.append(pictures.chart("validation", lambda theme: validation_chart(history, metric, theme), caption))
     else:
         parts.append(note("There was no validation: the last weights are taken, and nobody knows which were best."))
