@@ -17,6 +17,7 @@ from MedSegDLLib.checkpoint import load_model
 from MedSegDLLib.device import find_device, is_device_failure, is_out_of_memory, memory_text
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
+from MedSegDLLib.networks import build_network
 from MedSegDLLib.progress import CancelToken
 from MedSegDLLib.zoo import find_model
 from MedSegDLTrainLib.cases import read_case_list, read_dataset
@@ -105,7 +106,7 @@ def usual_processes(device: str) -> int:
 
 
 def checked(job: TrainingJob) -> TrainingJob:
-    """The job, every name in it known; raises InputError before anything is started or written."""
+    """The job, every name in it known and its network one that can be built; raises InputError or ModelError if not."""
     for table, key, what in (
         (LOSSES, job.loss, "loss"),
         (OPTIMIZERS, job.optimisation.optimizer, "optimiser"),
@@ -113,6 +114,12 @@ def checked(job: TrainingJob) -> TrainingJob:
     ):
         entry(table, key, what)
     labels_of_job(job, read_dataset(Path(job.cases)))
+    with torch.device("meta"):  # without memory for its weights
+        dimensions = build_network(job.network).dimensions
+    if (dimensions == 2) != (job.sampling.patch_size[2] == 1):
+        raise InputError(
+            f"The network '{job.network.key}' has {dimensions} dimensions: patch_size must have z = 1 if these are 2."
+        )
     return job
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
+from MedSegDLLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.progress import CancelToken
 from MedSegDLTrainLib import loop
@@ -322,6 +322,20 @@ def test_too_little_memory_is_a_proposal_with_numbers(job_file, tmp_path, monkey
 def test_every_name_of_a_job_is_checked_before_anything_starts(job_file, tmp_path, section, field, what):
     _change(job_file, section, **{field: "guess"})
     with pytest.raises(InputError, match=f"{what} 'guess'(; known are| must be one of)"):
+        train(job_file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({"key": "no_new_net", "numbers": {}}, "'no_new_net' has 3 dimensions: patch_size must have z = 1 if these are 2"),
+        ({"numbers": {"features_per_stage": [0, 4]}}, "cannot be built with"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_told_before_anything_starts(job_file, tmp_path, network, said):
+    _change(job_file, "network", **network)
+    with pytest.raises((InputError, ModelError), match=said):
         train(job_file, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
