@@ -98,8 +98,13 @@ def save_checkpoint(state: TrainingState, run: Path) -> None:
 
 def save_best(weights: Weights, tally: Tally, run: Path) -> None:
     """Write best.checkpoint: the weights that were validated."""
-    with written_beside(run / BEST_FILE) as beside:
-        _write({"tally": asdict(tally), "weights": dict(weights)}, beside)
+    write_checkpoint({"tally": asdict(tally), "weights": dict(weights)}, run / BEST_FILE)
+
+
+def write_checkpoint(document: dict, path: Path) -> None:
+    """Write tensors and numbers so that `read_checkpoint` gives them back, whole or not at all; raises OutputError."""
+    with written_beside(path) as beside:
+        _write(document, beside)
 
 
 def check_finite(network: nn.Module) -> None:

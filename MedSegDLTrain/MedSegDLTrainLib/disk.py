@@ -6,6 +6,7 @@ import errno
 import time
 from collections.abc import Callable
 
+from MedSegDLLib.errors import Cancelled
 from MedSegDLLib.progress import CancelToken
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -22,15 +23,17 @@ def when_there_is_room(
 ) -> None:
     """Do `action`; while the disk is full call `waiting` once, try again every second, then call `going_on`.
 
-    Raises whatever else `action` raises, and what it raised last if `cancel` is set meanwhile.
+    Raises whatever else `action` raises, and Cancelled if `cancel` is set meanwhile.
     """
     full = False
     while True:
         try:
             action()
         except Exception as reason:
-            if not is_full(reason) or cancel.cancelled:
+            if not is_full(reason):
                 raise
+            if cancel.cancelled:
+                raise Cancelled("Stopped while the disk was full: --resume goes on from the last checkpoint.") from reason
             if not full:
                 waiting()
             full = True

@@ -13,6 +13,18 @@ from MedSegDLLib.networks import NETWORKS
 from MedSegDLTrainLib.schedules import SCHEDULES
 
 _LARGEST_SEED = 2**63 - 1  # what torch and numpy both take
+_LARGEST_PATCH, _LARGEST_FACTOR = 4096, 20
+_LARGEST = (
+    ("sampling", "batch_size", 4096),
+    ("optimisation", "epochs", 10**6),
+    ("optimisation", "steps_per_epoch", 10**6),
+    ("optimisation", "minutes", 60 * 24 * 366),
+    ("augmentation", "shear", 2),
+    ("augmentation", "elastic_mm", 100),
+    ("augmentation", "blur_pixels", 32),
+    ("augmentation", "motion_blur_pixels", 256),
+    ("augmentation", "low_resolution", 16),
+)
 
 if TYPE_CHECKING:  # job.py calls problems_of
     from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling, TrainingJob, Validation
@@ -28,6 +40,7 @@ def problems_of(job: TrainingJob) -> Iterator[str]:
     yield from _optimisation(job.optimisation)
     yield from _decay(job.optimisation)
     yield from _validation(job.validation)
+    yield from _limits(job)
     yield from _blends(job)
 
 
@@ -42,6 +55,20 @@ def _job(job: TrainingJob) -> Iterator[str]:
         yield "sampling and inference: patch_size must have z = 1 in both (a network of slices) or in neither"
     if (parts := job.optimisation.accumulation) > job.sampling.batch_size:
         yield f"optimisation: accumulation {parts} must not exceed the batch_size {job.sampling.batch_size}"
+
+
+def _limits(job: TrainingJob) -> Iterator[str]:
+    """Numbers so large that they can only be slips, and would hang a computer."""
+    for part, name, largest in _LARGEST:
+        value = getattr(getattr(job, part), name)
+        if value is not None and value > largest:
+            yield f"{part}: {name} {value:g} must not exceed {largest:,}"
+    if max(job.sampling.patch_size) > _LARGEST_PATCH:
+        yield f"sampling: patch_size {job.sampling.patch_size} must not exceed {_LARGEST_PATCH} along an axis"
+    for name in ("scale", "gamma", "contrast"):
+        low, high = getattr(job.augmentation, name)
+        if high > _LARGEST_FACTOR or low < 1 / _LARGEST_FACTOR:
+            yield f"augmentation: {name} ({low:g}, {high:g}) must lie within 1/{_LARGEST_FACTOR}…{_LARGEST_FACTOR}"
 
 
 def _labels(job: TrainingJob) -> Iterator[str]:

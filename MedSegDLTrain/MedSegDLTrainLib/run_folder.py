@@ -3,7 +3,7 @@
     job.json          the job as it is run, with an absolute path to its cases
     plan.json         how many steps it takes, fixed before the first one
     events.jsonl      what it told (progress.py)
-    last.checkpoint, before.checkpoint, best.checkpoint
+    last.checkpoint, before.checkpoint, best.checkpoint, and start.checkpoint if it goes on from a model
     validation.json   the rows of the best validation
     request           what another process asks for: pause or stop
 
@@ -32,10 +32,11 @@ REQUESTS = ("pause", "stop")
 
 @dataclass(frozen=True)
 class Plan:
-    """plan.json: what is fixed when a run begins."""
+    """plan.json: what is fixed when a run begins. `cases`: the version of each case that was trained on last."""
 
     steps: int
     seconds_per_step: float | None = None
+    cases: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)

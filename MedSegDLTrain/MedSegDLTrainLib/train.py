@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -13,15 +12,13 @@ from pathlib import Path
 import torch
 
 from MedSegDLLib.atomic import why
-from MedSegDLLib.checkpoint import load_model
 from MedSegDLLib.device import find_device, is_device_failure, is_out_of_memory, memory_text
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.networks import build_network
 from MedSegDLLib.progress import CancelToken
-from MedSegDLLib.zoo import find_model
-from MedSegDLTrainLib.cases import read_case_list, read_dataset
-from MedSegDLTrainLib.checkpoints import TrainingState, Weights, load_checkpoint, new_state, restart_average
+from MedSegDLTrainLib.cases import Case, read_case_list, read_dataset
+from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
 from MedSegDLTrainLib.loader import batches, is_loader_failure
@@ -45,9 +42,9 @@ from MedSegDLTrainLib.run_folder import (
 )
 from MedSegDLTrainLib.run_model import table_of
 from MedSegDLTrainLib.schedules import SCHEDULES
+from MedSegDLTrainLib.start import first_state
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
-from MedSegDLTrainLib.transfer import account, any_fresh, take_over
 from MedSegDLTrainLib.validate import Validator
 
 _MOST_PROCESSES = 8
@@ -156,9 +153,10 @@ def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog
     division = divided(read_case_list(folder), job.validation)
     source = PatchSource(_prepared(folder, division, job, events, stop), job)
     with _explained(job, device):
-        state, start = _start(job, device, events)
+        state, start = first_state(job, run, device, lambda model, text: events.write("taken_over", model=model, text=text))
         trial = batches(source, job, 0, _TRIAL_STEPS, device, around.processes)
         plan = _plan(job, run, lambda: _seconds_per_step(job, trial, device, stop), began)
+        plan = _with_cases(plan, division.training, run, events)
         load_checkpoint(state, run, lambda text: events.write("warning", text=text))
         validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
         loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start), state)
@@ -199,18 +197,6 @@ def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventL
     return cases
 
 
-def _start(job: TrainingJob, device: torch.device, events: EventLog) -> tuple[TrainingState, Weights | None]:
-    """Fresh weights, or those of the model that the job starts from, which are returned as well if none is fresh."""
-    state = new_state(job, device)
-    if not job.start_from:
-        return state, None
-    model = load_model(Path(job.start_from) if Path(job.start_from).is_dir() else find_model(job.start_from))
-    taken = take_over(state.network, labels_of_job(job, read_dataset(Path(job.cases))), model)
-    events.write("taken_over", model=model.card.id, text=account(taken))
-    restart_average(state, job.optimisation.average_decay)
-    return state, None if any_fresh(taken) else copy.deepcopy(state.network.state_dict())
-
-
 def _plan(job: TrainingJob, run: Path, seconds_per_step: Callable[[], float], began: float) -> Plan:
     """The number of steps: fixed once, because schedules depend on it."""
     if (run / PLAN_FILE).is_file():
@@ -219,6 +205,19 @@ def _plan(job: TrainingJob, run: Path, seconds_per_step: Callable[[], float], be
     if job.optimisation.minutes is not None:
         plan = _fitting(job, seconds_per_step(), time.monotonic() - began)
     write_document(plan, run / PLAN_FILE)
+    return plan
+
+
+def _with_cases(plan: Plan, cases: Sequence[Case], run: Path, events: EventLog) -> Plan:
+    """The plan with the cases that are trained on now; a warning tells if they were others when the run began."""
+    now = {case.name: case.version for case in cases}
+    if plan.cases not in (None, now):
+        changed = sorted(name for name in {*plan.cases, *now} if plan.cases.get(name) != now.get(name))
+        text = f"Cases have changed since the run began ({', '.join(changed)}): it goes on with them as they are now."
+        events.write("warning", text=text)
+    if plan.cases != now:
+        plan = replace(plan, cases=now)
+        write_document(plan, run / PLAN_FILE)
     return plan
 
 

@@ -12,7 +12,7 @@ from MedSegDLTrainLib.progress import Listener
 def train_display(kind: str | None, stdout: TextIO, stderr: TextIO) -> Listener:
     """A listener of a kind in progress_display.KINDS; None is a bar on a terminal and nothing elsewhere."""
     if kind == "json":
-        return lambda event: print(json.dumps(event), file=stdout, flush=True)
+        return JsonLines(stdout)
     if kind == "bar" or (kind is None and stderr.isatty()):
         return TrainBar(stderr)
     return _nothing
@@ -20,6 +20,20 @@ def train_display(kind: str | None, stdout: TextIO, stderr: TextIO) -> Listener:
 
 def _nothing(event: dict) -> None:
     pass
+
+
+class JsonLines:
+    """One event a line, for as long as anybody reads them: a run does not end because its reader does."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._heard = stream, True
+
+    def __call__(self, event: dict) -> None:
+        try:
+            if self._heard:
+                print(json.dumps(event), file=self._stream, flush=True)
+        except BrokenPipeError:
+            self._heard = False
 
 
 class TrainBar:

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from MedSegDLLib.atomic import written_beside
-from MedSegDLLib.errors import OutputError
+from MedSegDLLib.errors import Cancelled, OutputError
 from MedSegDLLib.progress import CancelToken
 from MedSegDLTrainLib import disk
 from MedSegDLTrainLib.disk import is_full, when_there_is_room
@@ -48,7 +48,7 @@ def test_other_errors_are_not_waited_for():
 
 def test_waiting_ends_when_somebody_stops_the_run():
     cancel = CancelToken()
-    with pytest.raises(OSError, match="no"):
+    with pytest.raises(Cancelled, match="while the disk was full"):
         when_there_is_room(_Disk(9).write, cancel.cancel, _nothing, cancel)
 
 

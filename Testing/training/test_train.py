@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from MedSegDLLib.checkpoint import load_model
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.progress import CancelToken
@@ -381,7 +382,7 @@ def test_a_run_that_starts_from_a_model_begins_with_its_weights_and_says_what_it
     assert told["model"] == "bright"
     assert "last layer, new: square" in told["text"]
     first = state.network.encoder[0][0].weight
-    assert torch.allclose(first, train_module.load_model(folder).network.encoder[0][0].weight, atol=1e-6)
+    assert torch.allclose(first, load_model(folder).network.encoder[0][0].weight, atol=1e-6)
 
 
 def _start_from_bright(job_file, tmp_path, label):
@@ -399,10 +400,36 @@ def test_blends_of_old_and_new_weights_are_validated_at_the_end_and_may_be_the_b
     best, kept = read_best(tmp_path / "run"), model_of_run(tmp_path / "run").network.state_dict()
     assert best.score == max(event["score"] for event in validations)
     if best.blend is not None:
-        old = train_module.load_model(tmp_path / "zoo" / "bright").network.state_dict()
+        old = load_model(tmp_path / "zoo" / "bright").network.state_dict()
         new = state.average.state_dict()
         name = "encoder.0.0.weight"
         torch.testing.assert_close(kept[name], old[name].lerp(new[name], best.blend))
+
+
+def test_a_run_needs_the_model_that_it_started_from_no_more(job_file, tmp_path):
+    _start_from_bright(job_file, tmp_path, "square")
+    straight = train(job_file, tmp_path / "straight")
+    token = CancelToken()
+    around = Surroundings(listeners=[lambda event: token.cancel() if event.get("step") == 3 else None], cancel=token)
+    with pytest.raises(Cancelled):
+        train(job_file, tmp_path / "stopped", around=around)
+    for file in (tmp_path / "zoo" / "bright").iterdir():
+        file.unlink()
+    assert _same(straight, train(job_file, tmp_path / "stopped", resume=True))
+    scores = [[event["score"] for event in _events(tmp_path / run, "validation")[-3:]] for run in ("straight", "stopped")]
+    assert scores[0] == scores[1]
+    assert len(_events(tmp_path / "stopped", "taken_over")) == 1
+
+
+def test_cases_that_changed_between_stop_and_resume_are_told(job_file, case_folder, tmp_path):
+    train(job_file, tmp_path / "run")
+    document = json.loads((case_folder / "cases.json").read_text(encoding="utf-8"))
+    document["cases"][0]["version"] = 2
+    (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
+    for _ in range(2):
+        train(job_file, tmp_path / "run", resume=True)
+    warnings = [event["text"] for event in _events(tmp_path / "run", "warning")]
+    assert warnings == ["Cases have changed since the run began (a): it goes on with them as they are now."]
 
 
 def test_with_a_new_label_there_is_nothing_to_blend(job_file, tmp_path):

@@ -117,6 +117,20 @@ def test_the_bar_shows_step_and_loss_and_keeps_what_matters_readable():
     assert "step 5: dice 0.7500 (best)\n" in text
 
 
+def test_a_run_outlives_the_reader_of_its_json_lines():
+    class Closed(io.StringIO):
+        lines = 0
+
+        def write(self, text):
+            Closed.lines += 1
+            raise BrokenPipeError
+
+    show = train_display("json", Closed(), io.StringIO())
+    show({"event": "step", "step": 1})
+    show({"event": "step", "step": 2})
+    assert Closed.lines == 1
+
+
 def test_without_a_terminal_nothing_is_shown():
     stream = io.StringIO()
     train_display(None, stream, stream)({"event": "warning", "text": "no"})

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from MedSegDLLib.errors import InputError
 from MedSegDLTrainLib.commands.train_stop import add_arguments
 from MedSegDLTrainLib.detached import start_detached
-from MedSegDLTrainLib.run_folder import JOB_FILE, status_of, withdraw_request
+from MedSegDLTrainLib.progress import read_events
+from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, status_of, withdraw_request
 
 __all__ = ["add_arguments", "run"]
+
+
+def _device(run: Path) -> str:
+    """Where it ran last."""
+    started = [event for event in read_events(run / EVENTS_FILE) if "device" in event]
+    return started[-1]["device"] if started else "auto"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -20,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
         withdraw_request(folder)
         print(f"Goes on from step {status.step}.")
     elif status.state in ("stopped", "killed", "failed"):
-        pid = start_detached(folder / JOB_FILE, folder, resume=True)
+        pid = start_detached(folder / JOB_FILE, folder, True, ["--device", _device(folder)])
         print(f"Goes on from its last checkpoint in the background (process {pid}).")
     else:
         raise InputError(f"The run in {folder} is {status.state}: there is nothing to resume.")
