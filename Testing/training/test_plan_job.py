@@ -135,7 +135,7 @@ def test_going_on_from_a_model_with_other_labels(zoo, case_folder, tmp_path):
     assert (job.network.out_channels, job.inference.activation) == (1, "sigmoid")
     assert job.postprocessing.largest_component == ()
     assert job.sampling.patch_size == job.inference.patch_size == (16, 16, 1) and job.sampling.batch_size == 12
-    assert (job.optimisation.epochs, job.optimisation.learning_rate) == (8, 2e-4)
+    assert (job.optimisation.epochs, job.optimisation.learning_rate) == (8, 5e-4)
     assert job.reasons["labels"].startswith("those of the case folder (new: square; no longer: left, right)")
     assert job.reasons["preprocessing"].endswith("CAREFUL: small was made for CT, these cases are MR")
     every_reason_names_a_setting(job)
@@ -174,9 +174,9 @@ def test_the_models_own_job_is_gone_on_with(zoo, case_folder, job_file, tmp_path
     job = planned_job(case_folder, tmp_path / "new.json", Wishes(like="small"), FAST)
     assert job.augmentation == former.augmentation and job.loss == former.loss
     assert job.sampling == replace(former.sampling, empty_slice_fraction=0.25)  # the new cases say how many are empty
-    assert job.optimisation.learning_rate == pytest.approx(former.optimisation.learning_rate / 10)
+    assert job.optimisation.learning_rate == pytest.approx(former.optimisation.learning_rate / 4)
     assert job.optimisation.clip_norm == former.optimisation.clip_norm
-    assert job.reasons["optimisation.learning_rate"] == "a tenth of 0.01: trained weights need to move little"
+    assert job.reasons["optimisation.learning_rate"] == "a quarter of 0.01: trained weights need to move little"
 
 
 def test_new_labels_with_sides_end_the_models_mirror_images(zoo, case_folder, job_file, tmp_path):
@@ -189,7 +189,7 @@ def test_new_labels_with_sides_end_the_models_mirror_images(zoo, case_folder, jo
 
 def test_a_job_of_an_earlier_format_is_left_aside(zoo, case_folder, tmp_path):
     (write_model(zoo) / JOB_FILE).write_text('{"steps": 9000}', encoding="utf-8")
-    assert planned_job(case_folder, tmp_path / "new.json", Wishes(like="small"), FAST).optimisation.learning_rate == 2e-4
+    assert planned_job(case_folder, tmp_path / "new.json", Wishes(like="small"), FAST).optimisation.learning_rate == 5e-4
 
 
 def test_a_model_gets_a_smaller_batch_for_more_steps_and_a_smaller_patch_for_want_of_memory_only(zoo, case_folder, tmp_path):

@@ -27,7 +27,7 @@ from MedSegDLTrainLib.planning.wishes import Usual, Wishes, budget_of, lasting, 
 
 _USUAL = {2: Usual(epochs=8, least_steps=500, minutes=30), 3: Usual(epochs=8, least_steps=500, minutes=120)}
 _BATCH = {2: 12, 3: 2}  # where the model does not say
-_RATE = 0.1  # of the learning rate from scratch
+_RATE = 0.25  # of the learning rate from scratch; blends keep what that would lose
 _BLENDS = (0.5, 0.75)
 
 
@@ -192,7 +192,7 @@ def _optimisation(
     if former.job:
         planned = replace(former.job.optimisation, average_decay=planned.average_decay)
         reasons = {"optimisation.optimizer": f"that of {former.card.id}"}
-    reasons["optimisation.learning_rate"] = f"a tenth of {planned.learning_rate:g}: trained weights need to move little"
+    reasons["optimisation.learning_rate"] = f"a quarter of {planned.learning_rate:g}: trained weights need to move little"
     planned = replace(planned, learning_rate=_RATE * planned.learning_rate, blends=_BLENDS if same_labels else ())
     if same_labels:
         reasons["optimisation.blends"] = "means of old and new weights often do best on patients like the old and the new ones"
