@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from MedSegDLLib.atomic import why, written_beside
+from MedSegDLLib.atomic import put_folder, why, written_beside
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.model_card import (
     CARD_FILE,
@@ -181,14 +181,7 @@ def _move_in(folder: Path, target: Path, replace: bool) -> Path:
     bundled = bundled_zoo()
     if bundled and (bundled / target.name).exists():
         raise ModelError(f"The model '{target.name}' came with MedSegDL and is not replaced: export yours under another id.")
-    older = folder.with_name(".replaced")  # no model id has a dot
-    if target.is_symlink() or target.exists():
-        if not replace:
-            raise ModelError(f"There is a model '{target.name}' in {target.parent} already: add --replace to replace it.")
-        target.rename(older)
-    try:
-        folder.rename(target)
-    finally:
-        if older.exists() and not target.exists():
-            older.rename(target)
+    if (target.is_symlink() or target.exists()) and not replace:
+        raise ModelError(f"There is a model '{target.name}' in {target.parent} already: add --replace to replace it.")
+    put_folder(folder, target)
     return target

@@ -41,6 +41,21 @@ def written_beside(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def put_folder(folder: Path, target: Path) -> None:
+    """Rename a finished folder, which lies in a temporary one of its own, to `target`.
+
+    A folder that is there is put aside beside `folder` first, and put back if that fails. Raises OSError.
+    """
+    older = folder.with_name(".replaced")
+    if target.is_symlink() or target.exists():
+        target.rename(older)
+    try:
+        folder.rename(target)
+    finally:
+        if older.exists() and not target.exists():
+            older.rename(target)
+
+
 def why(reason: OSError) -> str:
     """What an OSError means for a person, and what to do."""
     return _REASONS.get(reason.errno, reason.strerror or str(reason))

@@ -76,6 +76,11 @@ class Dataset:
         if repeated := [value for value, count in Counter(values).items() if count > 1]:
             raise InputError(f"Each label of a case folder needs a value of its own, but two have {repeated[0]}.")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the labels, by their value."""
+        return tuple(sorted(self.labels, key=self.labels.__getitem__))
+
 
 def new_dataset(labels: dict[str, int], modality: str) -> Dataset:
     """The dataset of a new folder; nnU-Net wants the ignore label to be the one after the last."""
@@ -161,11 +166,11 @@ def label_table_of(folder: Path) -> LabelTable:
     """
     path = folder / LABELS_FILE
     known = {label.name: label for label in read_label_table(path).labels} if path.is_file() else {}
-    values = sorted(read_dataset(folder).labels.items(), key=lambda item: item[1])
+    dataset = read_dataset(folder)
     return LabelTable(
         tuple(
             replace(known[name], value=value) if name in known else Label(value, name, _colour(number))
-            for number, (name, value) in enumerate(values)
+            for number, (name, value) in enumerate((name, dataset.labels[name]) for name in dataset.names)
         )
     )
 

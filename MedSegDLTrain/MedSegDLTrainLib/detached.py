@@ -12,7 +12,7 @@ from pathlib import Path
 import MedSegDLLib
 import MedSegDLTrainLib
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.run_folder import JOB_FILE, LOG_FILE, is_owned, is_unused, owned_by_another
+from MedSegDLTrainLib.run_folder import JOB_FILE, LOG_FILE, check_unused, is_owned, owned_by_another
 
 _SECONDS_TO_START = 120.0  # torch from a slow disk
 _SECONDS_BETWEEN_LOOKS = 0.1
@@ -24,8 +24,8 @@ def start_detached(job: Path, run: Path, resume: bool, options: Sequence[str] = 
     What it prints goes to a file beside the run folder. Raises InputError if another process works on the run, or with the
     last line of what it printed if it fails before it has begun.
     """
-    if not resume and not is_unused(run):
-        raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
+    if not resume:
+        check_unused(run)
     if (run / JOB_FILE).is_file() and is_owned(run):
         raise InputError(owned_by_another(run))
     log = _log_path(run)

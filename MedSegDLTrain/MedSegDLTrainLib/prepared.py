@@ -104,7 +104,7 @@ def labels_of_job(job: TrainingJob, dataset: Dataset) -> tuple[str, ...]:
 
     Raises InputError for a name that the folder lacks, or another number of labels than the network has.
     """
-    names = job.labels or tuple(sorted(dataset.labels, key=dataset.labels.__getitem__))
+    names = job.labels or dataset.names
     listed = ", ".join(map(repr, dataset.labels)) or "none"
     if unknown := [name for name in names if name not in dataset.labels]:
         raise InputError(f"The case folder has no label {unknown[0]!r}; its labels are {listed}.")

@@ -13,6 +13,7 @@ from MedSegDLLib.metrics import slice_axis
 from MedSegDLLib.model_card import CARD_VERSION, JOB_FILE, Expected, ModelCard, Quality, Training
 from MedSegDLTrainLib.cases import Case, label_path
 from MedSegDLTrainLib.division import counted
+from MedSegDLTrainLib.prepared import labels_of_job
 from MedSegDLTrainLib.reporting.facts import RunFacts, amount, data_words
 
 CARD_METRICS = ("dice", "surface_distance_mean_mm", "hd95_mm")
@@ -124,7 +125,7 @@ def readme_of(card: ModelCard, against: str) -> str:
 
 
 def _names(facts: RunFacts) -> tuple[str, ...]:
-    return facts.job.labels or tuple(facts.dataset.labels)
+    return labels_of_job(facts.job, facts.dataset)
 
 
 def _seen(facts: RunFacts) -> tuple[Case, ...]:

@@ -106,6 +106,12 @@ def is_unused(run: Path) -> bool:
     return not run.exists() or (run.is_dir() and all(path.name.startswith(".") for path in run.iterdir()))
 
 
+def check_unused(run: Path) -> None:
+    """Raise InputError unless a run can begin in the folder."""
+    if not is_unused(run):
+        raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
+
+
 def sweep(run: Path) -> None:
     """Remove files that a kill left half-written; for the owner of the run only."""
     for path in run.glob(".*.*"):

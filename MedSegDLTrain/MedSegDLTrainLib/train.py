@@ -33,7 +33,7 @@ from MedSegDLTrainLib.run_folder import (
     JOB_FILE,
     PLAN_FILE,
     Plan,
-    is_unused,
+    check_unused,
     owned,
     read_plan,
     sweep,
@@ -41,7 +41,6 @@ from MedSegDLTrainLib.run_folder import (
     write_document,
 )
 from MedSegDLTrainLib.run_model import table_of
-from MedSegDLTrainLib.schedules import SCHEDULES
 from MedSegDLTrainLib.start import first_state
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
@@ -107,7 +106,6 @@ def checked(job: TrainingJob) -> TrainingJob:
     for table, key, what in (
         (LOSSES, job.loss, "loss"),
         (OPTIMIZERS, job.optimisation.optimizer, "optimiser"),
-        (SCHEDULES, job.optimisation.schedule, "schedule"),
     ):
         entry(table, key, what)
     labels_of_job(job, read_dataset(Path(job.cases)))
@@ -123,8 +121,8 @@ def checked(job: TrainingJob) -> TrainingJob:
 def _make_folder(run: Path, resume: bool) -> None:
     if resume and not (run / JOB_FILE).is_file():
         raise InputError(f"{run} holds no run to go on with: leave out --resume to begin one.")
-    if not resume and not is_unused(run):
-        raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
+    if not resume:
+        check_unused(run)
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as reason:

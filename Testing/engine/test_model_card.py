@@ -14,6 +14,7 @@ from MedSegDLLib.errors import ModelError
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.model_card import ModelCard, card_schema, check_card, check_labels, read_card
 from MedSegDLLib.strict_json import from_json, to_json
+from Testing.documents import with_value
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,15 +69,7 @@ TABLE = LabelTable((Label(1, "left", (1, 2, 3)), Label(2, "right", (4, 5, 6))))
 
 def changed(*path, to):
     """A copy of CARD with the value at `path` replaced, or removed where `to` is ..."""
-    card = copy.deepcopy(CARD)
-    place = card
-    for key in path[:-1]:
-        place = place[key]
-    if to is ...:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = to
-    return card
+    return with_value(CARD, *path, to=to)
 
 
 def parsed(document):

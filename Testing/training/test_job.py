@@ -1,6 +1,5 @@
 """job.json: strict reading, values that make sense, and a schema that says the same as the code."""
 
-import copy
 import dataclasses
 import json
 from pathlib import Path
@@ -12,6 +11,7 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.strict_json import from_json, to_json
 from MedSegDLTrainLib import job as job_module
 from MedSegDLTrainLib.job import TrainingJob, job_schema, read_job, write_job
+from Testing.documents import with_value
 
 ZOO = Path(__file__).resolve().parents[2] / "models_zoo"
 
@@ -101,15 +101,7 @@ JOB = {
 
 def changed(*path, to):
     """A copy of JOB with the value at `path` replaced, or removed where `to` is ..."""
-    job = copy.deepcopy(JOB)
-    place = job
-    for key in path[:-1]:
-        place = place[key]
-    if to is ...:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = to
-    return job
+    return with_value(JOB, *path, to=to)
 
 
 def written(document, folder):

@@ -84,7 +84,7 @@ def read_fingerprint(folder: Path, orientation: str) -> Fingerprint:
     looked = [_look(folder, case, dataset, orientation) for case in open_cases]
     return Fingerprint(
         dataset.modality,
-        labels_in_order(dataset),
+        dataset.names,
         tuple(facts for facts, _, _ in looked),
         _counts(cases),
         _intensities([labelled for _, labelled, _ in looked]),
@@ -92,17 +92,12 @@ def read_fingerprint(folder: Path, orientation: str) -> Fingerprint:
     )
 
 
-def labels_in_order(dataset: Dataset) -> tuple[str, ...]:
-    """Names of a folder's labels by their value."""
-    return tuple(sorted(dataset.labels, key=dataset.labels.get))
-
-
 def _look(folder: Path, case: Case, dataset: Dataset, orientation: str) -> tuple[CaseFacts, np.ndarray, np.ndarray]:
     """Facts, and a sample of the intensities inside labels and of all."""
     image, labelmap = read_image(image_path(folder, case)), case_labels(folder, case, dataset)
     if not image.geometry.same_grid(labelmap.geometry):
         raise InputError(f"Image and labels of case {case.name} lie on different grids: see 'medsegdl cases check {folder}'.")
-    values = [dataset.labels[name] for name in labels_in_order(dataset)]
+    values = [dataset.labels[name] for name in dataset.names]
     if (labelmap.array == IGNORE).all():
         raise InputError(f"Nobody has annotated anything in case {case.name}: correct it, or take it out.")
     turn = turn_for(image.geometry, orientation)
