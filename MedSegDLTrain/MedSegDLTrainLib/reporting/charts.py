@@ -83,7 +83,7 @@ def validation_chart(history: History, metric: str, theme: Theme) -> Figure:
         (best.step, best.score),
         textcoords="offset points",
         xytext=(0, 12),
-        ha="center",
+        ha="right" if best.step > (points[0].step + points[-1].step) / 2 else "left",  # towards the middle
         color=theme.accent,
         weight="bold",
     )
