@@ -1,6 +1,11 @@
 """`medsegdl train new` as somebody types it, and its table."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
 
@@ -9,6 +14,7 @@ from MedSegDLTrainLib.commands.train_new import reasons_table, shown
 from MedSegDLTrainLib.job import Augmentation, read_job
 from MedSegDLTrainLib.planning.job import planned_job
 from MedSegDLTrainLib.planning.wishes import Wishes
+from Testing.training.killing import PACKAGES
 from Testing.training.plan_examples import machine
 
 
@@ -61,3 +67,43 @@ def test_values_are_readable():
     assert shown({"features_per_stage": (4, 8), "block": "desai"}) == "features_per_stage 4 8, block desai"
     assert shown(Augmentation(scale=(0.5, 2.0), right_angles=True)) == "scale 0.5 2, right_angles yes"
     assert [shown(value) for value in (Augmentation(), "", (), False)] == ["as usual", "none", "none", "no"]
+
+
+class _Swallows:
+    """Somebody interrupts while `module` is imported, which, as parts of torch do, loses what is raised meanwhile."""
+
+    def __init__(self, module):
+        self._module = module
+
+    def find_spec(self, name, path, target=None):
+        if name == self._module:
+            with suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(("action", "module"), [("new", "planning.wishes"), ("run", "train_display")])
+def test_an_interrupt_while_torch_is_imported_is_not_lost(case_folder, job_file, tmp_path, monkeypatch, capsys, action, module):
+    output, run = tmp_path / "new.json", tmp_path / "run"
+    arguments = {
+        "new": [str(case_folder), "--network", "unet_2d", "--epochs", "1", "--output", str(output)],
+        "run": [str(job_file), "--run", str(run)],
+    }
+    monkeypatch.delitem(sys.modules, f"MedSegDLTrainLib.{module}", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [_Swallows(f"MedSegDLTrainLib.{module}"), *sys.meta_path])
+    assert main(["train", action, *arguments[action]]) == 130
+    assert capsys.readouterr().err == "Stopped as asked; nothing was written.\n"
+    assert not output.exists() and not run.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signal to one process")
+def test_an_interrupt_while_planning_is_told_in_a_sentence_and_leaves_nothing(case_folder, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    command = [sys.executable, "-m", "MedSegDLLib", "train", "new", case_folder, "--network", "no_new_net"]
+    command += ["--output", tmp_path / "job.json"]
+    environment = os.environ | {"PYTHONPATH": PACKAGES}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stderr.readline().startswith("Reading the cases")
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert (process.returncode, told) == (130, "Stopped as asked.\n")
+    assert sorted(tmp_path.rglob("*")) == before

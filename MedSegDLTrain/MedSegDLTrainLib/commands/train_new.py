@@ -9,6 +9,7 @@ import textwrap
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 
+from MedSegDLLib.commands.stopping import cancelled_by_signals
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.networks import NETWORKS
 from MedSegDLTrainLib.job import TrainingJob, write_job
@@ -31,11 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the job and print each value with its reason."""
-    from MedSegDLLib.device import find_device
-    from MedSegDLTrainLib.planning.cost import machine_of
-    from MedSegDLTrainLib.planning.job import planned_job
-    from MedSegDLTrainLib.planning.wishes import Wishes
+    with cancelled_by_signals() as cancel:  # an interrupt that is raised within an import of torch may get lost there
+        from MedSegDLLib.device import find_device
+        from MedSegDLTrainLib.planning.cost import machine_of
+        from MedSegDLTrainLib.planning.job import planned_job
+        from MedSegDLTrainLib.planning.wishes import Wishes
 
+    cancel.check()
     wishes = Wishes(
         arguments.like, arguments.network, arguments.epochs, arguments.steps_per_epoch, arguments.minutes, arguments.seed
     )

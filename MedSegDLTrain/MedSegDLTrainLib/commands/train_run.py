@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from MedSegDLLib.commands.stopping import cancelled_by_signals
+from MedSegDLLib.progress import CancelToken
 from MedSegDLLib.progress_display import KINDS
 
 
@@ -25,19 +27,23 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, or start a process that does; 0 when all steps are done or the process trains."""
     if arguments.detach:
         return _detach(arguments)
-    from MedSegDLLib.commands.stopping import cancelled_by_signals
+    with cancelled_by_signals() as cancel:  # before torch is imported: an interrupt that is raised there may get lost
+        _train(arguments, cancel)
+    return 0
+
+
+def _train(arguments: argparse.Namespace, cancel: CancelToken) -> None:
     from MedSegDLTrainLib.train import Surroundings, train, usual_processes
     from MedSegDLTrainLib.train_display import train_display
 
+    cancel.check()
     listeners = [train_display(arguments.progress, sys.stdout, sys.stderr)]
     if arguments.tensorboard:
         from MedSegDLTrainLib.tensorboard_log import TensorBoardLog
 
         listeners.append(TensorBoardLog(arguments.run))
     processes = usual_processes(arguments.device) if arguments.processes is None else arguments.processes
-    with cancelled_by_signals() as cancel:
-        train(arguments.job, arguments.run, arguments.resume, Surroundings(arguments.device, processes, listeners, cancel))
-    return 0
+    train(arguments.job, arguments.run, arguments.resume, Surroundings(arguments.device, processes, listeners, cancel))
 
 
 def _detach(arguments: argparse.Namespace) -> int:
