@@ -15,6 +15,7 @@ from torch.nn.functional import max_pool2d
 
 from MedSegDLLib.stitching import Block
 from MedSegDLLib.target_grid import TargetGrid
+from MedSegDLLib.uncertainty import Uncertainty
 
 # Voxels whose logits are computed by one matrix product, and logits that are computed at a time: what stays in a
 # processor's cache (fewer cost more in waiting for all cores to finish each piece), or what keeps a GPU busy.
@@ -39,8 +40,8 @@ class Head:
     def label_type(self) -> np.dtype:
         return np.dtype(np.uint8 if self.classes <= 256 else np.uint16)
 
-    def labels_of(self, features: torch.Tensor) -> np.ndarray:
-        """Labels (…) of features (F, …), in any memory order."""
+    def labels_of(self, features: torch.Tensor, uncertainty: Uncertainty | None = None) -> np.ndarray:
+        """Labels (…) of features (F, …), in any memory order; how sure they are is added to `uncertainty`."""
         voxels = _columns(features)
         labels = torch.empty(voxels.shape[1], dtype=torch.int32, device=voxels.device)
         room = voxels.new_empty(min(self._step(voxels.device), len(labels)) * self.classes)
@@ -49,6 +50,8 @@ class Head:
             logits = self._logits(columns, room)
             chosen = _largest(logits) if self.cutoff is None else logits[:, 0] > self.cutoff
             labels[start:end] = chosen.flatten()
+            if uncertainty is not None:
+                uncertainty.add(logits, chosen.flatten(1))
         return labels.reshape(features.shape[1:]).cpu().numpy().astype(self.label_type)
 
     def _step(self, device: torch.device) -> int:
@@ -95,8 +98,10 @@ def _largest(logits: torch.Tensor) -> torch.Tensor:
 class VoxelLabeller:
     """Labels where the target's voxels are voxels of the stitched volume, which begins `before` voxels earlier."""
 
-    def __init__(self, head: Head, target: TargetGrid, before: tuple[int, int, int]) -> None:
-        self._head = head
+    def __init__(
+        self, head: Head, target: TargetGrid, before: tuple[int, int, int], uncertainty: Uncertainty | None = None
+    ) -> None:
+        self._head, self._uncertainty = head, uncertainty
         self._first = [int(offset) + count for offset, count in zip(target.offset, before, strict=True)]
         self.labels = np.zeros(target.shape, head.label_type)
 
@@ -111,7 +116,7 @@ class VoxelLabeller:
                 return
             inside.append(slice(begin - start, end - start))
             wanted.append(slice(begin - first, end - first))
-        self.labels[tuple(wanted)] = self._head.labels_of(block.features[(slice(None), *inside)])
+        self.labels[tuple(wanted)] = self._head.labels_of(block.features[(slice(None), *inside)], self._uncertainty)
 
 
 @dataclass(frozen=True)
@@ -175,8 +180,9 @@ class InterpolatingLabeller:
         shape: tuple[int, ...],
         padded: tuple[int, ...],
         before: tuple[int, ...],
+        uncertainty: Uncertainty | None = None,
     ) -> None:
-        self._head, self._slabs = head, _Slabs(padded[1:])
+        self._head, self._uncertainty, self._slabs = head, uncertainty, _Slabs(padded[1:])
         taps = [_Taps.of(target, axis, shape[axis], before[axis]) for axis in range(3)]
         self._lower, self._share = taps[0].lower.tolist(), taps[0].share.tolist()
         self._taps_y, self._taps_x = taps[1:]
@@ -202,4 +208,5 @@ class InterpolatingLabeller:
         first, planes = slab.start[0], slab.features
         below = self._last_plane if lower < first else planes[:, lower - first]
         plane = below.to(planes.device).lerp(planes[:, lower + 1 - first], share) if share else below
-        return self._head.labels_of(self._taps_y.apply(self._taps_x.apply(plane, 2), 1))  # y last: whole rows are copied
+        features = self._taps_y.apply(self._taps_x.apply(plane, 2), 1)  # y last: whole rows are copied
+        return self._head.labels_of(features, self._uncertainty)

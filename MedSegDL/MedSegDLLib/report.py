@@ -29,6 +29,7 @@ class Result:
     precision: str  # float32, bfloat16 or float16
     seconds: dict[str, float]  # stage -> seconds, in the order in which they ran
     peak_memory_mib: float  # see segment.segment
+    mean_entropy: float | None = None  # bits a voxel, see uncertainty.py; None: nobody asked for it
 
 
 def report_of(source: Path, output: Path, model: Model, result: Result) -> dict:

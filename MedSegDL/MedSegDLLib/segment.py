@@ -19,6 +19,7 @@ from MedSegDLLib.report import Result
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.sliding_window import segment_array
 from MedSegDLLib.stopwatch import Stopwatch
+from MedSegDLLib.uncertainty import Uncertainty
 from MedSegDLLib.windows import padded_to_patch
 
 __all__ = ["Region", "Result", "SegmentOptions", "segment"]
@@ -50,14 +51,16 @@ def segment(
     progress("preprocess", 1.0, 0.0)
     cancel.check()
     execution = _execution(prepared, model, device, options.precision, stopwatch)
-    classes = _classes(prepared, model, options, execution, progress, cancel, stopwatch)
+    uncertainty = Uncertainty() if options.uncertainty else None
+    classes = _classes(prepared, model, options, execution, progress, cancel, stopwatch, uncertainty)
     cancel.check()
     progress("postprocess", 0.0, None)
     with stopwatch.stage("postprocess"):
         array = prepared.restored(_finished(classes, prepared, model, labels))
     progress("postprocess", 1.0, 0.0)
     segmentation = Segmentation(LabelMap(array, image.geometry, image.name), labels)
-    return Result(segmentation, str(device), execution.precision, stopwatch.seconds, peak_memory_mib(device))
+    entropy = uncertainty.mean_entropy if uncertainty else None
+    return Result(segmentation, str(device), execution.precision, stopwatch.seconds, peak_memory_mib(device), entropy)
 
 
 def _check(image: Image, model: Model) -> None:
@@ -97,6 +100,7 @@ def _classes(
     progress: Progress,
     cancel: CancelToken,
     stopwatch: Stopwatch,
+    uncertainty: Uncertainty | None,
 ) -> np.ndarray:
     """The network's classes (Z, Y, X) on the target's voxels."""
     inference = model.card.inference
@@ -116,6 +120,7 @@ def _classes(
         progress,
         cancel,
         stopwatch,
+        uncertainty,
     )
 
 

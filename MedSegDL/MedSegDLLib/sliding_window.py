@@ -24,6 +24,7 @@ from MedSegDLLib.progress import CancelToken, Progress, StepClock, no_progress
 from MedSegDLLib.stitching import Stitcher
 from MedSegDLLib.stopwatch import Stopwatch
 from MedSegDLLib.target_grid import TargetGrid
+from MedSegDLLib.uncertainty import Uncertainty
 from MedSegDLLib.windows import padded_to_patch, patch_starts
 
 # Patches at a time. A CPU gains nothing from more; a GPU does, most with small patches.
@@ -46,6 +47,7 @@ def segment_array(
     progress: Progress = no_progress,
     cancel: CancelToken | None = None,
     stopwatch: Stopwatch | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> np.ndarray:
     """Labels (Z, Y, X), uint8 (uint16 above 256 classes), of network input `array` (C, Z, Y, X) float32.
 
@@ -55,7 +57,8 @@ def segment_array(
     With `target_grid` the labels are those on other voxels of the same space, interpolated linearly before the decision.
 
     Too little memory makes the batch smaller, then moves the sums to the host. Raises DeviceError if that does not help,
-    Cancelled if `cancel` was set. `stopwatch` gets the stages "network" and "stitch".
+    Cancelled if `cancel` was set. `stopwatch` gets the stages "network" and "stitch", `uncertainty` all voxels of the
+    result.
     """
     execution = Execution(torch.device(device), precision, channels_last)
     target = target_grid or TargetGrid(array.shape[1:])
@@ -63,7 +66,7 @@ def segment_array(
         with torch.inference_mode(), _repeatable():
             runner = PatchNetwork(network, execution, activation, threshold, mirror_axes)
             volume = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-            window = _SlidingWindow(volume, runner, patch_size_zyx, overlap, execution.device, batch_size, target)
+            window = _SlidingWindow(volume, runner, patch_size_zyx, overlap, execution.device, batch_size, target, uncertainty)
             return window.labels(progress, cancel or CancelToken(), stopwatch or Stopwatch())
     except (RuntimeError, MemoryError) as reason:
         if is_out_of_memory(reason):
@@ -87,6 +90,7 @@ class _SlidingWindow:
         device: torch.device,
         batch_size: int | None,
         target: TargetGrid,
+        uncertainty: Uncertainty | None,
     ) -> None:
         self._volume, before = padded_to_patch(volume, patch_size)
         self._runner, self._patch_size, self._device = runner, patch_size, device
@@ -98,9 +102,9 @@ class _SlidingWindow:
         self._stitcher = Stitcher(starts, patch_size, device)
         shape, padded = volume.shape[1:], self._volume.shape[1:]
         if target.lies_on_voxels_of(shape):
-            self._labeller = VoxelLabeller(runner.head, target, before)
+            self._labeller = VoxelLabeller(runner.head, target, before, uncertainty)
         else:
-            self._labeller = InterpolatingLabeller(runner.head, target, shape, padded, before)
+            self._labeller = InterpolatingLabeller(runner.head, target, shape, padded, before, uncertainty)
 
     def labels(self, progress: Progress, cancel: CancelToken, stopwatch: Stopwatch) -> np.ndarray:
         clock = StepClock("network", len(self._positions), progress)
