@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from MedSegDLLib.errors import Cancelled, OutputError
@@ -44,7 +44,10 @@ class StopRequests(CancelToken):
 
 @dataclass(frozen=True)
 class LoopParts:
-    """What a loop works with; `steps` is the number of all steps of the run, `start` what the job's blends are made with."""
+    """What a loop works with; `steps` is the number of all steps of the run, `start` what the job's blends are made with.
+
+    `facts` are told whenever the run starts, see the event `started` in progress.py.
+    """
 
     job: TrainingJob
     run: Path
@@ -54,6 +57,7 @@ class LoopParts:
     stop: CancelToken
     checkpoint_seconds: float
     start: Weights | None = None
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 class Loop:
@@ -66,6 +70,7 @@ class Loop:
 
     def run(self, batches: Iterable[Batch], step: Callable[[Batch, int, int], float]) -> None:
         """Take a step for each batch, the last of the run among them, and finish it; raises as `run_some`."""
+        self._tell_started(resumed=self._tally.step > 0)
         self.run_some(batches, step)
         self._heed()
         self._finish()
@@ -218,4 +223,7 @@ class Loop:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         if self._parts.stop.cancelled:
             self._stop()
-        self.tell("started", steps=self._parts.steps, resumed=True)
+        self._tell_started(resumed=True)
+
+    def _tell_started(self, resumed: bool) -> None:
+        self.tell("started", steps=self._parts.steps, resumed=resumed, **self._parts.facts)

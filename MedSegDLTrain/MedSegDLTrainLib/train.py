@@ -157,10 +157,11 @@ def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog
         plan = _with_cases(plan, division.training, run, events)
         load_checkpoint(state, run, lambda text: events.write("warning", text=text))
         validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
-        loop = Loop(LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start), state)
-        loop.tell("started", **_facts(job, state, plan, division, device))
+        facts = _facts(job, state, division, device)
+        parts = LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start, facts)
         stepper = Stepper(job, state, device)
-        loop.run(batches(source, job, state.tally.step, plan.steps, device, around.processes), stepper.step)
+        steps = batches(source, job, state.tally.step, plan.steps, device, around.processes)
+        Loop(parts, state).run(steps, stepper.step)
     return state
 
 
@@ -241,10 +242,8 @@ def _seconds_per_step(job: TrainingJob, trial: Generator[Batch], device: torch.d
     return (times[-1] - times[1]) / (len(times) - 2)
 
 
-def _facts(job: TrainingJob, state: TrainingState, plan: Plan, division: Division, device: torch.device) -> dict:
+def _facts(job: TrainingJob, state: TrainingState, division: Division, device: torch.device) -> dict:
     return {
-        "steps": plan.steps,
-        "resumed": state.tally.step > 0,
         "device": str(device),
         "precision": job.optimisation.precision,
         "parameters": sum(parameter.numel() for parameter in state.network.parameters()),

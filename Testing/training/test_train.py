@@ -247,6 +247,8 @@ def test_another_process_can_pause_resume_and_stop_a_run(job_file, tmp_path):
     assert "--resume goes on" in ended[0]
     assert status_of(run).state == "stopped"
     assert not is_owned(run)
+    first, again = _events(run, "started")
+    assert again == first | {"time": again["time"], "step": step, "resumed": True}
 
 
 def _until(condition):

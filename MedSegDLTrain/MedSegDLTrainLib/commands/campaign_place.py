@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from MedSegDLLib.commands.stopping import cancelled_by_signals
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.progress_display import KINDS
 
@@ -26,14 +27,14 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def place_of(arguments: argparse.Namespace) -> Iterator:
     """The place of a campaign that Ctrl-C stops with a checkpoint; how far it is stands on stderr."""
-    from MedSegDLLib.commands.stopping import cancelled_by_signals
-    from MedSegDLTrainLib.campaigns.campaign import Place
-    from MedSegDLTrainLib.train import Surroundings, train, usual_processes
-    from MedSegDLTrainLib.train_display import train_display
+    with cancelled_by_signals() as cancel:  # before torch is imported: an interrupt that is raised there may get lost
+        from MedSegDLTrainLib.campaigns.campaign import Place
+        from MedSegDLTrainLib.train import Surroundings, train, usual_processes
+        from MedSegDLTrainLib.train_display import train_display
 
-    processes = usual_processes(arguments.device) if arguments.processes is None else arguments.processes
-    listeners = [train_display(arguments.progress, sys.stdout, sys.stderr)]
-    with cancelled_by_signals() as cancel:
+        cancel.check()
+        processes = usual_processes(arguments.device) if arguments.processes is None else arguments.processes
+        listeners = [train_display(arguments.progress, sys.stdout, sys.stderr)]
         around = Surroundings(arguments.device, processes, listeners, cancel)
 
         def train_one(job_path: Path, run: Path, resume: bool) -> None:
