@@ -38,7 +38,8 @@ LIGHT = [
     "labels",
     "model_card",
 ]
-LIGHT += ["progress", "report", "segmentation", "segmentation_file", "strict_json", "zoo", "commands.models"]
+LIGHT += ["options", "progress", "report", "segmentation", "segmentation_file", "strict_json", "volume_curve", "zoo"]
+LIGHT += ["commands.models"]
 
 
 def imported(source):

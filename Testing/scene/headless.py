@@ -25,12 +25,20 @@ import slicer
 import vtk
 
 LOGICS = {
+    "markups": slicer.vtkSlicerMarkupsLogic,
     "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
+    "sequences": slicer.vtkSlicerSequencesLogic,
     "subjecthierarchy": slicer.vtkSlicerSubjectHierarchyModuleLogic,
     "terminologies": slicer.vtkSlicerTerminologiesModuleLogic,
     "volumes": slicer.vtkSlicerVolumesLogic,
 }
-_REGISTERED = {"segmentations": "Segmentations", "subjecthierarchy": "SubjectHierarchy", "terminologies": "Terminologies"}
+_REGISTERED = {
+    "markups": "Markups",
+    "segmentations": "Segmentations",
+    "sequences": "Sequences",
+    "subjecthierarchy": "SubjectHierarchy",
+    "terminologies": "Terminologies",
+}
 
 
 class Module:
