@@ -3,7 +3,7 @@
 One dataclass is the single definition of a document (a model card, a training job): its fields are the keys, its
 annotations the value types, `metadata={"help": …, "choices": (…)}` the descriptions and the values allowed; the JSON
 schema is made from it. Supported annotations: bool, int, float, str, tuple[X, ...], tuple[X, Y, Z], dict[str, X],
-X | Y, X | None and other dataclasses.
+X | Y, X | None and other dataclasses; outside of dataclasses also Sequence[X], read as tuple[X, ...].
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import json
 import sys
 import types
 import typing
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from MedSegDLLib.errors import MedSegDLError
 
 _SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string"}
 _EXPECTED = {bool: "true or false", int: "a whole number", float: "a finite number", str: "a text"}
+_MANY = {bool: "true or false", int: "whole numbers", float: "finite numbers", str: "texts"}
 _UNIONS = (types.UnionType, typing.Union)
 
 
@@ -34,8 +36,11 @@ def read_json(cls: type, path: Path, error: type[MedSegDLError]) -> Any:
     return from_json(cls, document, str(path), error)
 
 
-def from_json(cls: type, document: Any, where: str, error: type[MedSegDLError]) -> Any:
-    """An instance of dataclass `cls` from parsed JSON; `where` names the document in the sentences of `error`."""
+def from_json(cls: Any, document: Any, where: str, error: type[MedSegDLError]) -> Any:
+    """An instance of dataclass `cls` from parsed JSON, or a value of another supported annotation.
+
+    `where` names the document, or the value, in the sentences of `error`.
+    """
     try:
         return _value(cls, document, where)
     except _Mismatch as reason:
@@ -71,6 +76,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in _UNIONS:
         return _one_of(arguments, value, where)
+    if origin is Sequence:
+        return _tuple((*arguments, ...), value, where)
     if origin is tuple:
         return _tuple(arguments, value, where)
     if origin is dict:
@@ -105,7 +112,19 @@ def _one_of(kinds: tuple, value: Any, where: str) -> Any:
         except _Mismatch:
             if len(kinds) == 1:
                 raise
-    raise _Mismatch(f"{where} is {value!r}, which is none of the kinds allowed there.")
+    *others, last = dict.fromkeys(_named(kind) for kind in kinds)
+    expected = f"{', '.join(others)} or {last}" if others else last
+    raise _Mismatch(f"{where} must be {expected}, but is {value!r}.")
+
+
+def _named(kind: Any) -> str:
+    """What a value of one of several kinds is, for a sentence."""
+    if kind in _EXPECTED:
+        return _EXPECTED[kind]
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is not tuple:
+        return "an object"
+    return f"a list of {_MANY[arguments[0]]}" if arguments[0] in _MANY else "a list"
 
 
 def _tuple(kinds: tuple, value: Any, where: str) -> tuple:

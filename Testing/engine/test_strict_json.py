@@ -1,6 +1,7 @@
 """Dataclasses from and to JSON: what fits, and where and how the rest is refused."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import jsonschema
@@ -22,7 +23,7 @@ class Document:
     on: bool
     parts: tuple[Part, ...] = ()
     size: tuple[int, int, float] = (1, 2, 0.5)
-    numbers: dict[str, int | float | str] = field(default_factory=dict)
+    numbers: dict[str, int | float | str | tuple[str, ...]] = field(default_factory=dict)
     limit: float | None = None
     colour: str = field(default="red", metadata={"help": "One of two.", "choices": ("red", "blue")})
 
@@ -54,6 +55,17 @@ def test_what_is_absent_takes_its_default():
     assert from_json(Document, {"count": 3, "on": False}, "here", InputError) == Document(3, False)
 
 
+def test_a_single_value_of_any_kind_is_read_too():
+    assert from_json(Sequence[int], [4, 8], "stages", InputError) == (4, 8)
+    for value, sentence in (
+        ("a", "stages must be a list, but is 'a'."),
+        ([4, "b"], "stages[1] must be a whole number, but is"),
+    ):
+        with pytest.raises(InputError) as caught:
+            from_json(Sequence[int], value, "stages", InputError)
+        assert sentence in str(caught.value)
+
+
 def test_to_json_and_back():
     document = from_json(Document, FULL, "here", InputError)
     assert from_json(Document, json.loads(json.dumps(to_json(document))), "here", InputError) == document
@@ -71,7 +83,10 @@ WRONG = [
     ({"parts": [{"name": "a", "wieght": 5}]}, "here: parts[0] has unknown keys: wieght. Known are name, weight."),
     ({"parts": [{}]}, "here: parts[0] lacks the keys name: add them."),
     ({"parts": [[]]}, "here: parts[0] must be an object, but is []"),
-    ({"numbers": {"a": None}}, "here: numbers: a is None, which is none of the kinds allowed there."),
+    (
+        {"numbers": {"a": None}},
+        "here: numbers: a must be a whole number, a finite number, a text or a list of texts, but is None.",
+    ),
     ({"numbers": []}, "here: numbers must be an object"),
     ({"limit": "5"}, "here: limit must be a finite number, but is '5'"),
     ({"colour": "green"}, "here: colour is 'green', but must be one of 'red', 'blue'."),

@@ -334,6 +334,13 @@ def test_every_name_of_a_job_is_checked_before_anything_starts(job_file, tmp_pat
     [
         ({"key": "no_new_net", "numbers": {}}, "'no_new_net' has 3 dimensions: patch_size must have z = 1 if these are 2"),
         ({"numbers": {"features_per_stage": [0, 4]}}, "cannot be built with"),
+        ({"numbers": {"features_per_stage": "a"}}, "^network: numbers: features_per_stage must be a list, but is 'a'.$"),
+        ({"numbers": {"features_per_stage": 4}}, "features_per_stage must be a list, but is 4"),
+        ({"numbers": {"features_per_stage": [4.5]}}, r"features_per_stage\[0\] must be a whole number, but is 4.5"),
+        ({"numbers": {"features_per_stage": ["a"]}}, r"features_per_stage must be true or false, .* but is \['a'\]"),
+        ({"numbers": {"features_per_stage": None}}, "features_per_stage must be .* a list of whole numbers .* but is None"),
+        ({"numbers": {"block": 3}}, "numbers: block must be a text, but is 3"),
+        ({"numbers": {"up_kernel": True}}, "numbers: up_kernel must be a whole number, but is True"),
     ],
 )
 def test_a_network_that_does_not_fit_is_told_before_anything_starts(job_file, tmp_path, network, said):
