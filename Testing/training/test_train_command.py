@@ -12,7 +12,8 @@ from MedSegDLTrainLib.commands import train_stop
 from MedSegDLTrainLib.commands.train import with_action
 from MedSegDLTrainLib.commands.train_status import sentence_of
 from MedSegDLTrainLib.detached import start_detached
-from MedSegDLTrainLib.run_folder import RunStatus, owned, status_of
+from MedSegDLTrainLib.job import read_job, write_job
+from MedSegDLTrainLib.run_folder import RunStatus, owned, request_to, status_of
 from MedSegDLTrainLib.train_display import train_display
 
 
@@ -153,3 +154,19 @@ def test_nobody_waits_for_a_run_that_is_killed_meanwhile(tmp_path, monkeypatch, 
     monkeypatch.setattr(train_stop, "status_of", lambda run: next(states))
     assert train_stop.asked_and_done(tmp_path, "stop", "stopped") == 0
     assert capsys.readouterr().out == "killed: step 2 of 9\n"
+
+
+@pytest.mark.parametrize(("action", "state"), [("stop", "stopped"), ("pause", "paused")])
+def test_a_run_that_has_not_done_in_time_what_was_asked_says_so_and_goes_on_being_asked(
+    job_file, tmp_path, monkeypatch, capsys, action, state
+):
+    run = tmp_path / "run"
+    run.mkdir()
+    write_job(read_job(job_file), run / "job.json")
+    monkeypatch.setattr(train_stop, "_MOST_SECONDS", 0.05)
+    with owned(run):
+        assert main(["train", action, str(run)]) == 2
+        assert request_to(run) == action
+    told = capsys.readouterr()
+    assert told.out == "" and f"The run in {run} is not {state} yet: it is still getting ready, in a step or" in told.err
+    assert f"medsegdl train status {run}" in told.err
