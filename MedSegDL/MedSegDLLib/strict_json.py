@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import MedSegDLError
 
 _SCALARS = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -50,6 +51,13 @@ def from_json(cls: Any, document: Any, where: str, error: type[MedSegDLError]) -
 def to_json(instance: Any) -> Any:
     """Parsed JSON of a dataclass instance: what `from_json` reads back."""
     return json.loads(json.dumps(dataclasses.asdict(instance)))
+
+
+def write_json(document: Any, path: Path) -> None:
+    """Write a dataclass instance, or parsed JSON, whole or not at all, as people read it; raises OutputError."""
+    parsed = to_json(document) if dataclasses.is_dataclass(document) else document
+    with written_beside(path) as beside:
+        beside.write_text(json.dumps(parsed, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def schema_of(cls: type, title: str) -> dict:

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.files import read_labelmap, write_labelmap
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable, read_label_table
 from MedSegDLLib.model_card import LABELS_FILE
-from MedSegDLLib.strict_json import from_json, read_json, to_json
+from MedSegDLLib.strict_json import from_json, read_json, to_json, write_json
 from MedSegDLTrainLib.splits import SPLITS, Patient, drawn
 
 IGNORE = 255
@@ -191,8 +190,7 @@ def write_case_list(folder: Path, document: CaseList, dataset: Dataset) -> None:
     }
     checked = to_json(from_json(CaseList, to_json(document), CASES_FILE, InputError))
     for name, content in ((DATASET_FILE, nnunet), (CASES_FILE, checked)):
-        with written_beside(folder / name) as beside:
-            beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_json(content, folder / name)
 
 
 def image_path(folder: Path, case: Case) -> Path:
@@ -213,6 +211,16 @@ def earlier_label_path(folder: Path, case: Case) -> Path:
 def prepared_folder(folder: Path, case: Case) -> Path:
     """Where `case` is kept as networks are to see it: files that can be made again."""
     return folder / ".prepared" / case.name
+
+
+def thumbnail_folder(folder: Path, case: Case) -> Path:
+    """Where the small picture of `case` is kept; no case has a name that begins with a dot."""
+    return folder / ".prepared" / ".thumbnails" / case.name
+
+
+def next_folder(folder: Path) -> Path:
+    """Where models' predictions and scores of images that nobody has corrected are kept (next_cases.py)."""
+    return folder / ".prepared" / ".next"
 
 
 def _check_names(names: list[str], folder: Path) -> None:

@@ -11,10 +11,9 @@ import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.model_card import Inference, NetworkSpec, Postprocessing, Preprocessing
-from MedSegDLLib.strict_json import read_json, schema_of, to_json
+from MedSegDLLib.strict_json import read_json, schema_of, write_json
 from MedSegDLTrainLib.job_checks import problems_of
 
 METRICS = ("dice", "jaccard", "surface_distance_mean_mm", "hd95_mm")
@@ -159,8 +158,7 @@ def read_job(path: Path) -> TrainingJob:
 
 def write_job(job: TrainingJob, path: Path) -> None:
     """Write `job` whole or not at all, so that `read_job` gives it back; raises OutputError."""
-    with written_beside(path) as beside:
-        beside.write_text(json.dumps(to_json(job), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(job, path)
 
 
 def localised(job: TrainingJob, base: Path) -> TrainingJob:

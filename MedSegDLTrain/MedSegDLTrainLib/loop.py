@@ -11,13 +11,14 @@ from pathlib import Path
 
 from MedSegDLLib.errors import Cancelled, OutputError
 from MedSegDLLib.progress import CancelToken
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.checkpoints import TrainingState, Weights, save_best, save_checkpoint
 from MedSegDLTrainLib.disk import is_full, when_there_is_room
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.measure import is_better
 from MedSegDLTrainLib.patches import Batch
 from MedSegDLTrainLib.progress import EventLog
-from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, request_to, withdraw_request, write_document
+from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, request_to, withdraw_request
 from MedSegDLTrainLib.steps import blended
 from MedSegDLTrainLib.validate import Validated, Validator
 
@@ -186,7 +187,7 @@ class Loop:
         self._tally.best_step, self._tally.best_score = self._tally.step, result.score
         self._kept(lambda: save_best(weights, self._tally, self._parts.run))
         document = BestValidation(self._tally.step, self._parts.job.validation.metric, result.score, result.cases, blend)
-        self._kept(lambda: write_document(document, self._parts.run / VALIDATION_FILE))
+        self._kept(lambda: write_json(document, self._parts.run / VALIDATION_FILE))
 
     def _finish(self) -> None:
         if self._parts.validator.cases:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from MedSegDLLib.model_card import (
 )
 from MedSegDLLib.model_card import JOB_FILE as MODEL_JOB_FILE
 from MedSegDLLib.options import SegmentOptions
-from MedSegDLLib.strict_json import to_json
+from MedSegDLLib.strict_json import write_json
 from MedSegDLLib.zoo import bundled_zoo, user_zoo, verify_model
 from MedSegDLTrainLib.compare import PairedComparison, paired
 from MedSegDLTrainLib.job import TrainingJob, write_job
@@ -107,11 +106,11 @@ def _built(
     write_job(replace(facts.job, cases=facts.folder.name, start_from=started), folder / MODEL_JOB_FILE)
     card = card_of(facts, folder.name, texts, old, sha256_of(folder / WEIGHTS_FILE))
     check_card(card, "What was said of the model")
-    _write_card(card, folder)
+    write_json(card, folder / CARD_FILE)
     rows = _rows(load_model(folder), facts, how.device, tell)
     against = _against(old, rows, facts, how, tell) if old else against
     card = with_quality(card, facts, rows)
-    _write_card(card, folder)
+    write_json(card, folder / CARD_FILE)
     (folder / README_FILE).write_text(readme_of(card, against), encoding="utf-8")
     verify_model(folder)
     return card, against
@@ -131,11 +130,6 @@ def _label_table(table: LabelTable, folder: Path, old: Model | None) -> LabelTab
         return table
     known = {label.name: label for label in old.labels.labels}
     return LabelTable(tuple(replace(known.get(label.name, label), value=label.value) for label in table.labels))
-
-
-def _write_card(card: ModelCard, folder: Path) -> None:
-    text = json.dumps(to_json(card), indent=2, ensure_ascii=False) + "\n"
-    (folder / CARD_FILE).write_text(text, encoding="utf-8")
 
 
 def _rows(model: Model, facts: RunFacts, device: str, tell: Callable[[str], None]) -> _Rows:

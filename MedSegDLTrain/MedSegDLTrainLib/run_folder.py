@@ -12,7 +12,6 @@ What a detached run prints goes to a file beside the folder, <folder>.log.txt.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from MedSegDLLib.atomic import why, written_beside
 from MedSegDLLib.errors import InputError, OutputError
-from MedSegDLLib.strict_json import read_json, to_json
+from MedSegDLLib.strict_json import read_json
 from MedSegDLTrainLib.progress import last_events
 
 JOB_FILE, PLAN_FILE, EVENTS_FILE, VALIDATION_FILE = "job.json", "plan.json", "events.jsonl", "validation.json"
@@ -193,9 +192,3 @@ def read_plan(run: Path) -> Plan:
 def read_best(run: Path) -> BestValidation:
     """validation.json of the run; raises InputError."""
     return read_json(BestValidation, run / VALIDATION_FILE, InputError)
-
-
-def write_document(document: Plan | BestValidation, path: Path) -> None:
-    """Write one of a run's documents whole or not at all."""
-    with written_beside(path) as beside:
-        beside.write_text(json.dumps(to_json(document), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.model_card import NetworkSpec
 from MedSegDLLib.networks import NETWORKS, build_network
 from MedSegDLLib.progress import CancelToken
-from MedSegDLLib.strict_json import from_json
+from MedSegDLLib.strict_json import from_json, write_json
 from MedSegDLTrainLib.cases import Case, read_case_list, read_dataset
 from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state
 from MedSegDLTrainLib.division import Division, counted, divided
@@ -42,7 +42,6 @@ from MedSegDLTrainLib.run_folder import (
     read_plan,
     sweep,
     withdraw_request,
-    write_document,
 )
 from MedSegDLTrainLib.run_model import table_of
 from MedSegDLTrainLib.start import first_state
@@ -217,7 +216,7 @@ def _plan(job: TrainingJob, run: Path, seconds_per_step: Callable[[], float], be
     plan = Plan(job.optimisation.epochs * job.optimisation.steps_per_epoch)
     if job.optimisation.minutes is not None:
         plan = _fitting(job, seconds_per_step(), time.monotonic() - began)
-    write_document(plan, run / PLAN_FILE)
+    write_json(plan, run / PLAN_FILE)
     return plan
 
 
@@ -230,7 +229,7 @@ def _with_cases(plan: Plan, cases: Sequence[Case], run: Path, events: EventLog) 
         events.write("warning", text=text)
     if plan.cases != now:
         plan = replace(plan, cases=now)
-        write_document(plan, run / PLAN_FILE)
+        write_json(plan, run / PLAN_FILE)
     return plan
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from MedSegDLLib.errors import InputError, ModelError
-from MedSegDLLib.strict_json import from_json, read_json, schema_of, to_json
+from MedSegDLLib.strict_json import from_json, read_json, schema_of, to_json, write_json
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,18 @@ def test_reading_a_file(tmp_path):
     path = tmp_path / "document.json"
     path.write_text(json.dumps(FULL), encoding="utf-8")
     assert read_json(Document, path, ModelError) == from_json(Document, FULL, "here", ModelError)
+
+
+def test_writing_a_file_that_a_person_can_read(tmp_path):
+    path = tmp_path / "part.json"
+    write_json(Part("größer", 2.0), path)
+    assert path.read_bytes() == '{\n  "name": "größer",\n  "weight": 2.0\n}\n'.encode()
+    assert read_json(Part, path, InputError) == Part("größer", 2.0)
+    write_json([1], path)
+    assert path.read_bytes() == b"[\n  1\n]\n"
+    with pytest.raises(TypeError):
+        write_json({"not JSON": {1, 2}}, path)
+    assert path.read_bytes() == b"[\n  1\n]\n" and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe{", 5000 * b"["], ids=["empty", "cut", "not UTF-8", "too deep"])

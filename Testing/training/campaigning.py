@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from MedSegDLLib.errors import InputError
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.campaigns.campaign import Place, division_of
 from MedSegDLTrainLib.cases import Case, write_cases
 from MedSegDLTrainLib.job import TrainingJob, read_job, write_job
 from MedSegDLTrainLib.progress import EventLog
-from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, VALIDATION_FILE, BestValidation, CaseRows, write_document
+from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, VALIDATION_FILE, BestValidation, CaseRows
 
 LABELS = {"left": 1, "right": 2}
 
@@ -61,7 +62,7 @@ class FakeTrainer:
         if score is None:
             events.write("failed", step=7, reason="The loss is not finite.")
             raise InputError("The loss is not finite.")
-        write_document(BestValidation(90, job.validation.metric, score, _rows(job, score)), run / VALIDATION_FILE)
+        write_json(BestValidation(90, job.validation.metric, score, _rows(job, score)), run / VALIDATION_FILE)
         events.write("finished", step=100, best_step=90, best_score=score, seconds=self._seconds)
 
 

@@ -14,6 +14,7 @@ from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.files import write_image, write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.cases import Case, image_path, label_path, write_cases
 from MedSegDLTrainLib.checkpoints import new_state, save_best
 from MedSegDLTrainLib.job import Optimisation, Sampling, TrainingJob, write_job
@@ -25,7 +26,6 @@ from MedSegDLTrainLib.run_folder import (
     BestValidation,
     CaseRows,
     Plan,
-    write_document,
 )
 from Testing.models import write_bright_model, write_card
 
@@ -77,13 +77,13 @@ def write_run(folder: Path, splits: str, start_bias: float | None = None, bias: 
     run = folder / "run"
     run.mkdir()
     write_job(job, run / JOB_FILE)
-    write_document(Plan(20), run / PLAN_FILE)
+    write_json(Plan(20), run / PLAN_FILE)
     state = new_state(job)
     state.published.load_state_dict(model.network.state_dict())
     with torch.no_grad():
         state.published.classifier.bias.fill_(bias)
     save_best(state.published.state_dict(), state.tally, run)
-    write_document(BestValidation(20, "dice", 0.9, {"v": CaseRows("V", ())}), run / VALIDATION_FILE)
+    write_json(BestValidation(20, "dice", 0.9, {"v": CaseRows("V", ())}), run / VALIDATION_FILE)
     events = [{"event": "started", "time": 0.0, "step": 0, "steps": 20, "device": "cpu", "parameters": 30}]
     events += [{"event": "step", "time": n + 0.0, "step": n, "loss": 1 / n, "rate": 0.01} for n in range(1, 21)]
     events += [{"event": "validation", "time": 20.0, "step": 20, "score": 0.9, "patients": {"V": 0.9}}]

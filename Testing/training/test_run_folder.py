@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from MedSegDLLib.errors import InputError, OutputError
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.progress import EventLog, read_events
 from MedSegDLTrainLib.run_folder import (
     BestValidation,
@@ -25,7 +26,6 @@ from MedSegDLTrainLib.run_folder import (
     status_of,
     sweep,
     withdraw_request,
-    write_document,
 )
 
 PACKAGES = os.pathsep.join(str(Path(__file__).resolve().parents[2] / folder) for folder in ("MedSegDL", "MedSegDLTrain"))
@@ -34,7 +34,7 @@ PACKAGES = os.pathsep.join(str(Path(__file__).resolve().parents[2] / folder) for
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "job.json").write_text("{}", encoding="utf-8")
-    write_document(Plan(100), tmp_path / "plan.json")
+    write_json(Plan(100), tmp_path / "plan.json")
     return tmp_path
 
 
@@ -73,7 +73,7 @@ def test_a_run_that_somebody_works_on_is_running_or_paused(run, last, state):
 def test_the_best_validation_is_part_of_the_status(run):
     rows = ({"name": "heart", "dice": 0.9, "hd95_mm": None},)
     best = BestValidation(5, "dice", 0.9, {"a": CaseRows("A", rows)})
-    write_document(best, run / "validation.json")
+    write_json(best, run / "validation.json")
     assert read_best(run) == best
     assert status_of(run).score == 0.9
 

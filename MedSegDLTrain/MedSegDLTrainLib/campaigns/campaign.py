@@ -13,7 +13,6 @@ Finished trainings are never repeated, and an unfinished one goes on from its ch
 from __future__ import annotations
 
 import csv
-import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from MedSegDLLib.atomic import why, written_beside
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
-from MedSegDLLib.strict_json import read_json, to_json
+from MedSegDLLib.strict_json import read_json, to_json, write_json
 from MedSegDLTrainLib.cases import read_case_list
 from MedSegDLTrainLib.division import Division, divided
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
@@ -111,7 +110,7 @@ def open_campaign(folder: Path, campaign: Campaign) -> None:
         (folder / JOBS_FOLDER).mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise OutputError(f"{folder} cannot be made: {why(reason)}.") from reason
-    _write_json(to_json(campaign), path)
+    write_json(campaign, path)
 
 
 def run_trainings(place: Place, count: int, following: Callable[[list[Outcome]], Training], save: Callable) -> list[Outcome]:
@@ -143,7 +142,7 @@ def write_results(folder: Path, rows: Sequence[Row], document: Mapping) -> None:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-    _write_json({"trainings": list(rows), **document}, folder / RESULTS_FILE)
+    write_json({"trainings": list(rows), **document}, folder / RESULTS_FILE)
 
 
 def row_of(outcome: Outcome) -> Row:
@@ -224,8 +223,3 @@ def _duration(seconds: float) -> str:
     if minutes < 1:
         return "less than a minute"
     return f"about {minutes} min" if minutes < 120 else f"about {minutes // 60} h {minutes % 60:02d} min"
-
-
-def _write_json(document: Mapping, path: Path) -> None:
-    with written_beside(path) as beside:
-        beside.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

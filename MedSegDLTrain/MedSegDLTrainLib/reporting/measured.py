@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import safetensors.torch
 
-from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.files import read_image, read_labelmap, write_labelmap
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.segment import segment
-from MedSegDLLib.strict_json import read_json, to_json
+from MedSegDLLib.strict_json import read_json, to_json, write_json
 from MedSegDLTrainLib.cases import Case, Dataset, case_labels, image_path, label_path
 from MedSegDLTrainLib.measure import Comparison, comparison, confusion, rows_of
 
@@ -101,8 +100,7 @@ class Measurer:
             return {}
 
     def _write(self, known: dict[str, MeasuredCase]) -> None:
-        with written_beside(self._kept / MEASURED_FILE) as beside:
-            beside.write_text(json.dumps(to_json(_Kept(known)), ensure_ascii=False), encoding="utf-8")
+        write_json(_Kept(known), self._kept / MEASURED_FILE)
 
 
 def fingerprint(model: Model) -> str:
