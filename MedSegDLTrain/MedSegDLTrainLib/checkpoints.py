@@ -162,22 +162,36 @@ def _write(document: dict, path: Path) -> None:
     with path.open("r+b") as file:
         file.write(b"0" * _DIGITS)
         hashing = _Hashing(file)
-        torch.save(document, hashing)
+        _save(document, hashing)
         file.seek(0)
         file.write(hashing.digest.hexdigest().encode())
         file.flush()
         os.fsync(file.fileno())
 
 
+def _save(document: dict, hashing: _Hashing) -> None:
+    """torch.save, which tells of a full disk as a RuntimeError about a position."""
+    try:
+        torch.save(document, hashing)
+    except RuntimeError:
+        if hashing.failure is None:
+            raise
+        raise hashing.failure from None
+
+
 class _Hashing:
-    """Hands on what is written, and keeps its SHA-256."""
+    """Hands on what is written, and keeps its SHA-256, and why something could not be written."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file, self.digest = file, hashlib.sha256()
+        self._file, self.digest, self.failure = file, hashlib.sha256(), None
 
     def write(self, data: bytes) -> int:
         self.digest.update(data)
-        return self._file.write(data)
+        try:
+            return self._file.write(data)
+        except OSError as reason:
+            self.failure = reason
+            raise
 
     def flush(self) -> None:
         self._file.flush()

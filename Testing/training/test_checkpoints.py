@@ -1,11 +1,13 @@
 """A checkpoint gives everything back, is either whole or known to be damaged, and never replaces a good one by a bad one."""
 
+import errno
 import json
 
 import pytest
 import torch
 
-from MedSegDLLib.errors import InputError, ModelError
+from MedSegDLLib.errors import InputError, ModelError, OutputError
+from MedSegDLTrainLib import checkpoints
 from MedSegDLTrainLib.checkpoints import (
     BEFORE_FILE,
     LAST_FILE,
@@ -15,6 +17,7 @@ from MedSegDLTrainLib.checkpoints import (
     save_best,
     save_checkpoint,
 )
+from MedSegDLTrainLib.disk import is_full
 from MedSegDLTrainLib.job import read_job
 
 
@@ -130,3 +133,34 @@ def test_the_best_weights_are_the_averaged_ones(job, tmp_path):
     saved = read_checkpoint(tmp_path / "best.checkpoint")["weights"]
     assert all(torch.equal(saved[name], value) for name, value in state.average.state_dict().items())
     assert any(not torch.equal(saved[name], value) for name, value in state.network.state_dict().items())
+
+
+@pytest.mark.parametrize("room", [0, 100, 3000])
+def test_a_disk_that_gets_full_in_the_middle_of_a_checkpoint_is_told_as_full(job, tmp_path, monkeypatch, room):
+    save_checkpoint(_moved(job, 1), tmp_path)
+    whole = (tmp_path / LAST_FILE).read_bytes()
+    monkeypatch.setattr(checkpoints, "_Hashing", lambda file: _hashing(_FullAfter(file, room)))
+    with pytest.raises(OutputError, match="the disk is full") as caught:
+        save_checkpoint(_moved(job, 2), tmp_path)
+    assert is_full(caught.value)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".checkpoint"] == [LAST_FILE]
+    assert (tmp_path / LAST_FILE).read_bytes() == whole
+
+
+_hashing = checkpoints._Hashing
+
+
+class _FullAfter:
+    """A file that takes so many bytes; torch.save tells of what comes then in words of its own."""
+
+    def __init__(self, file, room):
+        self._file, self._room = file, room
+
+    def write(self, data):
+        self._room -= len(data)
+        if self._room < 0:
+            raise OSError(errno.ENOSPC, "no")
+        return self._file.write(data)
+
+    def flush(self):
+        self._file.flush()
