@@ -61,6 +61,14 @@ def import_model(archive: Path, zoo: Path, replace: bool = False) -> Path:
         raise OutputError(f"The model cannot be put into {zoo}: {why(reason)}. Nothing was changed.") from reason
 
 
+def import_folder(folder: Path, zoo: Path, replace: bool = False) -> Path:
+    """As `import_model`, for a model folder that lies anywhere: it is packed first, so that the same checks apply."""
+    with tempfile.TemporaryDirectory(prefix="medsegdl-import-") as beside:
+        archive = Path(beside) / "model.zip"
+        export_model(folder, archive)
+        return import_model(archive, zoo, replace)
+
+
 def export_model(folder: Path, archive: Path) -> None:
     """Write a verified model folder into a zip file that `import_model` reads; the same model gives the same bytes.
 

@@ -128,6 +128,23 @@ def test_export_and_import(models, home):
     assert models("import", home / "small.zip", "--replace")[0] == 0
 
 
+def test_import_of_a_folder(models, home):
+    folder = write_model(home / "elsewhere")
+    status, out, err = models("import", folder)
+    assert (status, err) == (0, "")
+    assert f"small: imported into {user_zoo(home) / 'small'}" in out
+    assert models("verify", "small")[0] == 0
+    assert folder.is_dir()
+
+
+def test_import_of_a_folder_that_is_no_model(models, home):
+    (home / "empty").mkdir()
+    status, _, err = models("import", home / "empty")
+    assert status == 2
+    assert "card.json is missing" in err
+    assert not user_zoo(home).exists()
+
+
 def test_import_of_what_is_no_archive(models, home):
     status, _, err = models("import", home / "listed" / "small" / "card.json")
     assert (status, "is not a whole zip file" in err, err.count("\n")) == (2, True, 1)

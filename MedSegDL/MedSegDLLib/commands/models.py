@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from MedSegDLLib.archive import LARGEST_ARCHIVE_BYTES, export_model, import_model
+from MedSegDLLib.archive import LARGEST_ARCHIVE_BYTES, export_model, import_folder, import_model
 from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.download import download, split_url
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("id", metavar="ID")
     verify = actions.add_parser("verify", help="check card, labels and weights of one model, or of all")
     verify.add_argument("id", metavar="ID", nargs="?")
-    import_ = actions.add_parser("import", help="put a model archive into your own zoo")
-    import_.add_argument("file", metavar="FILE.zip", type=Path)
+    import_ = actions.add_parser("import", help="put a model archive or folder into your own zoo")
+    import_.add_argument("file", metavar="FILE.zip|FOLDER", type=Path)
     export = actions.add_parser("export", help="write a model into an archive")
     export.add_argument("id", metavar="ID")
     export.add_argument("file", metavar="FILE.zip", type=Path)
@@ -81,7 +81,8 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    folder = import_model(arguments.file, user_zoo(), arguments.replace)
+    import_ = import_folder if arguments.file.is_dir() else import_model
+    folder = import_(arguments.file, user_zoo(), arguments.replace)
     print(f"{folder.name}: imported into {folder}")
     return 0
 
