@@ -18,6 +18,7 @@ import numpy as np
 from filelock import FileLock
 
 from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.errors import InputError, MedSegDLError, OutputError
 from MedSegDLLib.files import name_of, read_image, read_labels, write_image
 from MedSegDLLib.image import Image, LabelMap
@@ -31,14 +32,17 @@ from MedSegDLTrainLib.cases import (
     Case,
     CaseList,
     Dataset,
-    case_labels,
+    check_same_grid,
     earlier_label_path,
     image_path,
     label_path,
     new_dataset,
+    next_folder,
     prepared_folder,
+    read_case,
     read_case_list,
     read_dataset,
+    thumbnail_folder,
     values_of,
     write_case_labels,
     write_case_list,
@@ -102,10 +106,25 @@ def remove_case(folder: Path, name: str) -> None:
             raise InputError(f"There is no case {name} in {folder}.")
         others = tuple(other for other in document.cases if other.name != name)
         write_case_list(folder, CaseList(others, document.patients), read_dataset(folder))
+        _forget(folder, case)
         earlier = [earlier_label_path(folder, replace(case, version=version)) for version in range(1, case.version)]
         for path in (image_path(folder, case), label_path(folder, case), *earlier):
             path.unlink(missing_ok=True)
-        shutil.rmtree(prepared_folder(folder, case), ignore_errors=True)
+
+
+def _forget(folder: Path, case: Case) -> None:
+    """Remove what was made of a case: its arrays, its picture, and models' predictions of its image."""
+    for made in (prepared_folder(folder, case), thumbnail_folder(folder, case)):
+        shutil.rmtree(made, ignore_errors=True)
+    image = image_path(folder, case)
+    if image.is_file() and next_folder(folder).is_dir():
+        for path in next_folder(folder).glob(f"*/{file_key(image)}.*"):
+            path.unlink(missing_ok=True)
+
+
+def file_key(path: Path) -> str:
+    """The first half of the SHA-256 of a file, which names what was made of it."""
+    return sha256_of(path)[:32]
 
 
 def problems_of(folder: Path, cases: Sequence[Case]) -> list[str]:
@@ -114,12 +133,12 @@ def problems_of(folder: Path, cases: Sequence[Case]) -> list[str]:
     problems, seen = [], {}
     for case in cases:
         try:
-            image, labels = read_image(image_path(folder, case)), case_labels(folder, case, dataset)
+            image, labels = read_case(folder, case, dataset)
             _check_labels(labels, image, case.status)
         except MedSegDLError as reason:
             problems.append(f"{case.name}: {reason}")
             continue
-        twin = seen.setdefault(_content(image), case.name)
+        twin = seen.setdefault(content_of(image), case.name)
         if twin != case.name:
             problems.append(f"{case.name}: has the same image as {twin}; remove one of them.")
     return problems
@@ -166,6 +185,7 @@ def _checked(given: Segmentation, image: Image, new: NewCase, labels: dict[str, 
     array = _renumbered(array, names, labels) if names else _known(array, set(labels.values()), marks)
     if new.slices is not None:
         array = _only_slices(array, new.slices)
+    check_same_grid(image, given.labelmap)
     _check_labels(replace(given.labelmap, array=array), image, new.status)
     return LabelMap(array, image.geometry, given.labelmap.name)
 
@@ -173,11 +193,6 @@ def _checked(given: Segmentation, image: Image, new: NewCase, labels: dict[str, 
 def _check_labels(labels: LabelMap, image: Image, status: str) -> None:
     if image.channels > 1:
         raise InputError(f"The image has {image.channels} values a voxel; a case has one.")
-    if not image.geometry.same_grid(labels.geometry):
-        raise InputError(
-            f"Image ({_size(image)} voxels) and labels ({_size(labels)} voxels) lie on different grids: "
-            "export the segmentation with the image as its reference."
-        )
     values = values_of(labels.array)
     if values == {IGNORE}:
         raise InputError("The labels say nothing: every voxel is marked as not annotated.")
@@ -221,7 +236,7 @@ def _placed(document: CaseList, new: NewCase, image: Image) -> tuple[Case, CaseL
         document = replace(document, patients=(*document.patients, patient))
     if new.split not in (None, patient.split):
         raise InputError(f"The patient {new.patient} belongs to {patient.split} for ever and cannot move to {new.split}.")
-    content = _content(image)
+    content = content_of(image)
     before = next((case for case in document.cases if case.image_sha256 == content), None)
     if before is not None and before.patient != new.patient:
         raise InputError(f"This image is there already as case {before.name} of patient {before.patient}.")
@@ -248,10 +263,6 @@ def _keep_earlier(folder: Path, case: Case) -> None:
         shutil.copyfile(label_path(folder, case), beside)
 
 
-def _content(image: Image) -> str:
+def content_of(image: Image) -> str:
     """SHA-256 of the intensities, whatever their number type: NIfTI may keep them in another."""
     return hashlib.sha256(np.ascontiguousarray(image.array, dtype="<f8").tobytes()).hexdigest()
-
-
-def _size(item: Image | LabelMap) -> str:
-    return "×".join(map(str, item.geometry.size))

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.files import read_labelmap, write_labelmap
-from MedSegDLLib.image import LabelMap
+from MedSegDLLib.files import read_image, read_labelmap, write_labelmap
+from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.labels import Label, LabelTable, read_label_table
 from MedSegDLLib.model_card import LABELS_FILE
 from MedSegDLLib.strict_json import from_json, read_json, to_json, write_json
@@ -144,6 +144,23 @@ def case_labels(folder: Path, case: Case, dataset: Dataset) -> LabelMap:
         )
     array = labelmap.array if dataset.ignore is None else np.where(labelmap.array == dataset.ignore, IGNORE, labelmap.array)
     return replace(labelmap, array=array.astype(np.uint8, copy=False))
+
+
+def read_case(folder: Path, case: Case, dataset: Dataset) -> tuple[Image, LabelMap]:
+    """Image and labels (see `case_labels`) of a case; raises InputError if they cannot be read or lie on different grids."""
+    image, labels = read_image(image_path(folder, case)), case_labels(folder, case, dataset)
+    check_same_grid(image, labels)
+    return image, labels
+
+
+def check_same_grid(image: Image | LabelMap, labels: LabelMap) -> None:
+    """Raise InputError unless labels lie on the grid of their image, or of what was made of it."""
+    if not image.geometry.same_grid(labels.geometry):
+        sizes = ("×".join(map(str, item.geometry.size)) for item in (image, labels))
+        raise InputError(
+            "Image ({} voxels) and labels ({} voxels) of '{}' lie on different grids: export the segmentation with the image "
+            "as its reference, and add it again.".format(*sizes, labels.name)
+        )
 
 
 def write_case_labels(folder: Path, case: Case, labelmap: LabelMap, dataset: Dataset) -> None:

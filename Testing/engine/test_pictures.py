@@ -11,17 +11,16 @@ from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.model_card import Normalisation, Preprocessing, read_card
 from MedSegDLLib.pictures import (
     MOST_TILES,
-    View,
     millilitres,
     notes_of,
     overlay,
     shown_slices,
     slice_position,
-    view_of,
     window_of,
     write_picture,
 )
 from MedSegDLLib.segmentation import Segmentation
+from MedSegDLLib.views import View, view_of
 from Testing.engine.grids import GRIDS, rotation
 from Testing.models import write_bright_model
 

@@ -25,7 +25,7 @@ BANNED = {
 ALLOWED = {ENGINE: ["numpy", "torch"], SCENE: ["slicer", "vtk", "MedSegDLLib"], TRAINING: ["torch", "MedSegDLLib"]}
 
 # What Slicer imports before anything is installed into its Python.
-LIGHT_TRAINING = ["job", "job_checks", "progress", "cases", "splits", "division", "run_folder", "detached"]
+LIGHT_TRAINING = ["job", "job_checks", "progress", "cases", "splits", "division", "run_folder", "detached", "thumbnails"]
 NOT_IN_SLICER = ["torch", "skimage", "scipy", "safetensors", "jsonschema", "matplotlib", "filelock"]
 
 

@@ -53,6 +53,14 @@ def test_the_model_that_was_corrected_gives_names_and_is_remembered(tmp_path, gi
     assert json.loads((tmp_path / "mine" / "dataset.json").read_text(encoding="utf-8"))["labels"]["left"] == 1
 
 
+def test_the_model_may_be_named_with_its_weights_where_it_is_not_installed(tmp_path, given, table, capsys):
+    made = ["--from", "gone", "--from-sha256", "ab" * 32, "--json"]
+    assert main(["cases", "add", str(tmp_path / "mine"), *given, *table, "--patient", "A", *made]) == 0
+    added = json.loads(capsys.readouterr().out)
+    assert (added["event"], added["name"], added["version"]) == ("added", "a", 1)
+    assert (added["model"], added["model_sha256"]) == ("gone", "ab" * 32)
+
+
 def test_problems_are_told_with_exit_status_2(case_folder, capsys):
     (case_folder / "labelsTr" / "b.nii.gz").unlink()
     assert main(["cases", "check", str(case_folder)]) == 2

@@ -12,7 +12,7 @@ from MedSegDLLib.files import write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable
-from MedSegDLLib.pictures import view_of
+from MedSegDLLib.views import view_of
 from MedSegDLTrainLib.compare import paired
 from MedSegDLTrainLib.measure import comparison
 from MedSegDLTrainLib.reporting import measured as report_measured

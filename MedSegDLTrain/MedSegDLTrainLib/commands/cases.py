@@ -10,14 +10,17 @@ from pathlib import Path
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.labels import read_label_table
+from MedSegDLLib.strict_json import to_json
 from MedSegDLLib.zoo import find_model, read_model
 from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
-from MedSegDLTrainLib.cases import STATUSES, read_case_list
+from MedSegDLTrainLib.cases import STATUSES, label_table_of, read_case_list, read_dataset
+from MedSegDLTrainLib.commands import cases_next
 from MedSegDLTrainLib.splits import SPLITS
+from MedSegDLTrainLib.thumbnails import keep_thumbnail, kept_thumbnail
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The subcommands add, list, check and remove."""
+    """The subcommands add, list, check, next, thumbnails and remove."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     add = actions.add_parser("add", help="copy an image and its labels into the folder, or correct the labels of one")
     add.add_argument("folder", metavar="FOLDER", type=Path)
@@ -26,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--patient", metavar="KEY", required=True, help="the same for all images of one person")
     add.add_argument("--status", choices=STATUSES, default="corrected", help="what was done with the labels (corrected)")
     add.add_argument("--from", metavar="MODEL_ID", dest="model", help="the model whose prediction the labels began as")
+    add.add_argument("--from-sha256", metavar="HEX", help="of that model's weights then; the model itself need not be there")
+    add.add_argument("--json", action="store_true", help="tell the case as JSON")
     add.add_argument("--slices", metavar="0,2,5-9", help="annotated slices, counted from 0; without it all are")
     add.add_argument("--split", choices=SPLITS, help="for a patient who is new; without it drawn")
     add.add_argument("--table", metavar="FILE.csv", type=Path, help="names of the label values, for a new folder")
@@ -35,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     list_.add_argument("--json", action="store_true", help="the same as JSON")
     check = actions.add_parser("check", help="look for what would spoil a training")
     check.add_argument("folder", metavar="FOLDER", type=Path)
+    next_ = actions.add_parser("next", help="tell which image to correct next: the one of which a model is least sure")
+    cases_next.add_arguments(next_)
+    thumbnails = actions.add_parser("thumbnails", help="make the small pictures of cases that lack one")
+    thumbnails.add_argument("folder", metavar="FOLDER", type=Path)
     remove = actions.add_parser("remove", help="take a case out, its files with it")
     remove.add_argument("folder", metavar="FOLDER", type=Path)
     remove.add_argument("case", metavar="CASE")
@@ -46,19 +55,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
-    card, labels = read_model(find_model(arguments.model)) if arguments.model else (None, None)
+    known = arguments.model and arguments.from_sha256 is None
+    card, labels = read_model(find_model(arguments.model)) if known else (None, None)
     new = NewCase(
         arguments.image,
         arguments.labels,
         arguments.patient,
         arguments.status,
-        card.id if card else "",
-        card.weights_sha256 if card else "",
+        card.id if card else arguments.model or "",
+        card.weights_sha256 if card else arguments.from_sha256 or "",
         None if arguments.slices is None else numbers_of(arguments.slices),
         arguments.split,
     )
     table = read_label_table(arguments.table) if arguments.table else labels
     case = add_case(arguments.folder, new, table, arguments.modality or (card.modality if card else "MR"))
+    if arguments.json:
+        print(json.dumps({"event": "added"} | to_json(case), ensure_ascii=False))
+        return 0
     print(f"{case.name}: patient {case.patient}, {case.status}, {case.split}, version {case.version}")
     return 0
 
@@ -83,13 +96,28 @@ def _check(arguments: argparse.Namespace) -> int:
     return InputError.exit_code if problems else 0
 
 
+def _thumbnails(arguments: argparse.Namespace) -> int:
+    """A line of JSON for each case that gets a picture, or cannot get one."""
+    folder = arguments.folder
+    dataset, table = read_dataset(folder), label_table_of(folder)
+    missing = [case for case in read_case_list(folder).cases if kept_thumbnail(folder, case) is None]
+    for number, case in enumerate(missing, 1):
+        event = {"event": "thumbnail", "case": case.name, "done": number, "of": len(missing)}
+        try:
+            keep_thumbnail(folder, case, dataset, table)
+        except InputError as reason:
+            event |= {"event": "warning", "text": f"{case.name}: {reason}"}
+        print(json.dumps(event, ensure_ascii=False), flush=True)
+    return 0
+
+
 def _remove(arguments: argparse.Namespace) -> int:
     remove_case(arguments.folder, arguments.case)
     print(f"{arguments.case}: removed")
     return 0
 
 
-_ACTIONS = {"add": _add, "list": _list, "check": _check, "remove": _remove}
+_ACTIONS = {"add": _add, "list": _list, "check": _check, "remove": _remove, "next": cases_next.run, "thumbnails": _thumbnails}
 
 
 def numbers_of(text: str) -> tuple[int, ...]:

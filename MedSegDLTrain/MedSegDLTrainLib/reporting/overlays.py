@@ -16,7 +16,8 @@ from matplotlib.patheffects import withStroke
 from skimage.measure import find_contours
 
 from MedSegDLLib.image import Image
-from MedSegDLLib.pictures import PERCENTILES, View, slice_position, view_of
+from MedSegDLLib.pictures import PERCENTILES, slice_position
+from MedSegDLLib.views import View, view_of
 from MedSegDLTrainLib.measure import Comparison
 
 REFERENCE_COLOUR, PREDICTION_COLOUR = "#3ddc84", "#ff4d4d"
