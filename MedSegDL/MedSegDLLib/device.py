@@ -19,6 +19,7 @@ _CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 _OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 _FAILED = ("cuda error", "cudnn", "cublas", "mps", "hip error")
 _MIB = 2**20
+_GUESSED_FREE_BYTES = 2**32
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,23 @@ def memory_text(device: torch.device) -> str:
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         return f"{free // _MIB} of {total // _MIB} MiB free"
-    meminfo = Path("/proc/meminfo")
-    if device.type == "cpu" and meminfo.exists():
-        kib = dict(re.findall(r"^(\w+):\s+(\d+) kB", meminfo.read_text(encoding="utf-8"), re.MULTILINE))
-        return f"{int(kib['MemAvailable']) // 1024} of {int(kib['MemTotal']) // 1024} MiB free"
+    if device.type == "cpu" and (sizes := _host_memory()):
+        return f"{sizes['MemAvailable'] // _MIB} of {sizes['MemTotal'] // _MIB} MiB free"
     return ""
+
+
+def free_host_bytes() -> int:
+    """Memory that programs can still get; a guess where the system does not tell (macOS, Windows)."""
+    return _host_memory().get("MemAvailable", _GUESSED_FREE_BYTES)
+
+
+def _host_memory() -> dict[str, int]:
+    """Sizes in bytes by the names in /proc/meminfo; nothing where there is none."""
+    meminfo = Path("/proc/meminfo")
+    if not meminfo.exists():
+        return {}
+    lines = re.findall(r"^(\w+):\s+(\d+) kB", meminfo.read_text(encoding="utf-8"), re.MULTILINE)
+    return {name: int(kib) * 1024 for name, kib in lines}
 
 
 def start_peak_memory(device: torch.device) -> None:
