@@ -17,7 +17,6 @@ import numpy as np
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.evaluation import LARGER_IS_BETTER
-from MedSegDLLib.files import read_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import LabelTable
@@ -26,7 +25,7 @@ from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.progress import CancelToken
 from MedSegDLLib.segment import segment
 from MedSegDLLib.surface_distance import SurfaceDistances, surface_distances, surface_of
-from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, case_labels, image_path
+from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, check_same_grid, read_case
 
 _OVERLAP_MEASURES = ("dice", "jaccard", "volumetric_overlap_error", "coefficient_of_variation", "precision", "recall")
 
@@ -59,9 +58,9 @@ def case_rows(
     Rows are like those of `MedSegDLLib.metrics.evaluate`; without `surfaces` the distances are left out, which is fast.
     Raises InputError for files that cannot be compared, and what `segment` raises.
     """
-    prediction = segment(read_image(image_path(folder, case)), model, options, cancel=cancel).segmentation.labelmap
-    pair = comparison(case_labels(folder, case, dataset), dataset.labels, prediction, model.labels)
-    return rows_of(pair, surfaces)
+    image, reference = read_case(folder, case, dataset)
+    prediction = segment(image, model, options, cancel=cancel).segmentation.labelmap
+    return rows_of(comparison(reference, dataset.labels, prediction, model.labels), surfaces)
 
 
 def comparison(reference: LabelMap, values: Mapping[str, int], prediction: LabelMap, table: LabelTable) -> Comparison:
@@ -69,8 +68,7 @@ def comparison(reference: LabelMap, values: Mapping[str, int], prediction: Label
 
     Raises InputError if they lie on different grids or have no label in common.
     """
-    if not reference.geometry.same_grid(prediction.geometry):
-        raise InputError(f"Labels and image of {reference.name or 'a case'} lie on different grids: `cases check` says more.")
+    check_same_grid(prediction, reference)
     names = tuple(label.name for label in table.labels if label.name in values)
     if not names:
         known = ", ".join(label.name for label in table.labels)

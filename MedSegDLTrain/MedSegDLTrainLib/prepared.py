@@ -13,12 +13,11 @@ import numpy as np
 
 from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.errors import InputError, OutputError
-from MedSegDLLib.files import read_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.model_card import Preprocessing
 from MedSegDLLib.preprocess import Prepared, preprocess, turn_for
 from MedSegDLLib.strict_json import to_json
-from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, case_labels, image_path, label_path, prepared_folder, read_dataset
+from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, image_path, label_path, prepared_folder, read_case, read_dataset
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.prepared_cache import Entry, keep_entry, open_entry, use_entry
 
@@ -156,9 +155,7 @@ def _mean_index(counts: np.ndarray) -> float:
 
 def _made(folder: Path, case: Case, how: Preprocessing, values: tuple[int, ...], dataset: Dataset) -> Entry:
     """The arrays of a case, in memory; raises InputError where there is nothing to learn from."""
-    image, labelmap = read_image(image_path(folder, case)), case_labels(folder, case, dataset)
-    if not image.geometry.same_grid(labelmap.geometry):
-        raise InputError(f"Image and labels of case {case.name} lie on different grids: add the labels again.")
+    image, labelmap = read_case(folder, case, dataset)
     how = training_preprocessing(image.geometry, how)
     prepared = preprocess(image, how)
     if not np.isfinite(prepared.array).all():

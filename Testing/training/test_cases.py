@@ -10,18 +10,23 @@ from MedSegDLLib.files import read_labelmap, write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable, write_label_table
+from MedSegDLLib.options import SegmentOptions
+from MedSegDLTrainLib.case_folder import problems_of
 from MedSegDLTrainLib.cases import (
     IGNORE,
     Case,
     case_labels,
     label_path,
     label_table_of,
+    read_case,
     read_case_list,
     read_cases,
     read_dataset,
     write_case_labels,
     write_cases,
 )
+from MedSegDLTrainLib.measure import case_rows
+from MedSegDLTrainLib.planning.fingerprint import read_fingerprint
 
 CASE = Case("a", "A", "train")
 
@@ -129,3 +134,23 @@ def test_colours_without_a_table_are_easy_to_tell_apart(case_folder):
     colours = np.array([label.colour for label in label_table_of(case_folder).labels], float)
     distances = np.linalg.norm(colours[:, None] - colours, axis=2)[np.triu_indices(len(colours), 1)]
     assert distances.min() > 40
+
+
+def test_labels_on_another_grid_are_told_in_the_same_words_wherever_they_are_met(case_folder):
+    """Also by measuring, which needs no model to say so."""
+    (case, *_), dataset = read_cases(case_folder), read_dataset(case_folder)
+    geometry = Geometry((20, 24, 2), (2.0, 2.0, 8.0))
+    write_labelmap(LabelMap(np.ones(geometry.shape_zyx, np.uint8), geometry), label_path(case_folder, case))
+    sentence = (
+        "Image (20×24×3 voxels) and labels (20×24×2 voxels) of 'a' lie on different grids: "
+        "export the segmentation with the image as its reference, and add it again."
+    )
+    for look in (
+        lambda: read_case(case_folder, case, dataset),
+        lambda: case_rows(None, case_folder, case, dataset, SegmentOptions(), surfaces=False),
+        lambda: read_fingerprint(case_folder, "slices"),
+    ):
+        with pytest.raises(InputError) as caught:
+            look()
+        assert str(caught.value) == sentence
+    assert problems_of(case_folder, [case]) == [f"a: {sentence}"]

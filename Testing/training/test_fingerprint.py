@@ -100,5 +100,5 @@ def test_a_case_that_nobody_annotated_is_a_sentence(folder):
 
 def test_labels_on_another_grid_are_a_sentence(folder):
     write_image(Image(np.ones((1, 6, 5, 4), np.float32), Geometry((4, 5, 6), (2.0, 1.0, 3.0))), image_path(folder, CASES[1]))
-    with pytest.raises(InputError, match="case b lie on different grids"):
+    with pytest.raises(InputError, match="of 'b' lie on different grids: export the segmentation"):
         read_fingerprint(folder, "slices")

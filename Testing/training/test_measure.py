@@ -107,7 +107,7 @@ def test_a_case_goes_through_segment(tmp_path):
 
 def test_what_cannot_be_compared_is_a_sentence():
     other = LabelMap(np.zeros(GRID.shape_zyx, np.uint8), Geometry(GRID.size, (2.0, 1.0, 4.0)), "c")
-    with pytest.raises(InputError, match="lie on different grids"):
+    with pytest.raises(InputError, match="lie on different grids: export the segmentation"):
         comparison(other, {"liver": 1}, _labelmap(_balls(0)), TABLE)
     nothing = _labelmap(np.full(GRID.shape_zyx, IGNORE))
     with pytest.raises(InputError, match="nothing is annotated"):

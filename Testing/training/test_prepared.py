@@ -208,7 +208,7 @@ def test_what_cannot_be_trained_on_is_a_sentence_that_names_the_case(folder):
     grid = GRIDS["oblique"]
     shifted = Geometry(grid.size, grid.spacing, (0.0, 0.0, 0.0), grid.direction)
     _set_labels(folder, CASES[0], shifted, _blobs(grid.shape_zyx))
-    with pytest.raises(InputError, match="of case a lie on different grids"):
+    with pytest.raises(InputError, match="of 'a' lie on different grids: export the segmentation"):
         _prepared(folder, _job())
     _set_labels(folder, CASES[0], grid, np.full(grid.shape_zyx, IGNORE, np.uint8))
     with pytest.raises(InputError, match="Nobody has annotated anything in case a"):

@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.files import read_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image
 from MedSegDLLib.preprocess import turn_for
 from MedSegDLLib.sides import side
-from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, case_labels, image_path, read_cases, read_dataset
+from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, read_case, read_cases, read_dataset
 
 _SAMPLED_VOXELS = 20_000  # intensities of each case that go into the percentiles
 _PERCENTILES = (0.5, 50.0, 99.5)
@@ -94,9 +93,7 @@ def read_fingerprint(folder: Path, orientation: str) -> Fingerprint:
 
 def _look(folder: Path, case: Case, dataset: Dataset, orientation: str) -> tuple[CaseFacts, np.ndarray, np.ndarray]:
     """Facts, and a sample of the intensities inside labels and of all."""
-    image, labelmap = read_image(image_path(folder, case)), case_labels(folder, case, dataset)
-    if not image.geometry.same_grid(labelmap.geometry):
-        raise InputError(f"Image and labels of case {case.name} lie on different grids: see 'medsegdl cases check {folder}'.")
+    image, labelmap = read_case(folder, case, dataset)
     values = [dataset.labels[name] for name in dataset.names]
     if (labelmap.array == IGNORE).all():
         raise InputError(f"Nobody has annotated anything in case {case.name}: correct it, or take it out.")

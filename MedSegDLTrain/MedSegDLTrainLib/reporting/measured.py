@@ -18,11 +18,12 @@ import safetensors.torch
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.checksums import sha256_of
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.files import read_image, read_labelmap, write_labelmap
+from MedSegDLLib.files import read_labelmap, write_labelmap
+from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.segment import segment
 from MedSegDLLib.strict_json import read_json, to_json, write_json
-from MedSegDLTrainLib.cases import Case, Dataset, case_labels, image_path, label_path
+from MedSegDLTrainLib.cases import Case, Dataset, image_path, label_path, read_case
 from MedSegDLTrainLib.measure import Comparison, comparison, confusion, rows_of
 
 MEASURED_FILE, PREDICTIONS_FOLDER = "measured.json", "predictions"
@@ -69,16 +70,18 @@ class Measurer:
     def comparison(self, model: Model, case: Case) -> Comparison:
         """What `model` marked in `case`, beside its labels."""
         path = self._prediction_path(fingerprint(model), case)
-        prediction = read_labelmap(path) if path.is_file() else self._segmented(model, case, path)
-        return comparison(case_labels(self._folder, case, self._dataset), self._dataset.labels, prediction, model.labels)
+        image, reference = read_case(self._folder, case, self._dataset)
+        prediction = read_labelmap(path) if path.is_file() else self._segmented(model, image, path)
+        return comparison(reference, self._dataset.labels, prediction, model.labels)
 
     def _measure(self, model: Model, model_key: str, case: Case) -> MeasuredCase:
         self._prediction_path(model_key, case).unlink(missing_ok=True)  # the image may be another one than before
         pair = self.comparison(model, case)
         return MeasuredCase(case.name, tuple(rows_of(pair, surfaces=True)), tuple(map(tuple, confusion(pair).tolist())))
 
-    def _segmented(self, model: Model, case: Case, path: Path):
-        labelmap = segment(read_image(image_path(self._folder, case)), model, self._options).segmentation.labelmap
+    def _segmented(self, model: Model, image: Image, path: Path) -> LabelMap:
+        """Segment, and keep what was marked in the file `path`."""
+        labelmap = segment(image, model, self._options).segmentation.labelmap
         path.parent.mkdir(parents=True, exist_ok=True)
         write_labelmap(labelmap, path)
         return labelmap
