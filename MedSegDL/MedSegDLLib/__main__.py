@@ -18,6 +18,7 @@ from MedSegDLLib.failures import exit_code_of, tell
 # Modules as text, so that only the one that is called is imported; each has add_arguments(parser) and run(arguments).
 SUBCOMMANDS = {
     "segment": ("MedSegDLLib.commands.segment", "segment images with a model"),
+    "batch": ("MedSegDLLib.commands.batch", "segment every image of a folder or DICOM database"),
     "info": ("MedSegDLLib.commands.info", "say what an image file or DICOM folder holds"),
     "evaluate": ("MedSegDLLib.commands.evaluate", "compare a segmentation with a reference"),
     "models": ("MedSegDLLib.commands.models", "list, show, verify, import, export and download models"),

@@ -39,6 +39,7 @@ class _Series:
 
     uids: tuple[str, ...]
     description: str
+    modality: str
     slices: tuple[Slice, ...]
 
     def __str__(self) -> str:
@@ -68,13 +69,21 @@ def read_dicom(path: Path, series: str | None = None) -> StoredImage:
         raise InputError(f"{path}: {reason}") from reason
     pixels = {file: _pixels(file) for file in {one.file for one in chosen.slices}}
     array = np.stack([[pixels[one.file][one.index] for one in frame] for frame in frames])[:, np.newaxis]
-    listed = tuple(SeriesDescription(one.uids[0], one.description, len(one.slices)) for one in everything)
-    return StoredImage("DICOM", array, geometry, times, listed, _warnings(chosen))
+    return StoredImage("DICOM", array, geometry, times, _listed(everything), _warnings(chosen))
+
+
+def series_of(path: Path) -> tuple[SeriesDescription, ...]:
+    """The series of images in a file or folder, without reading their pixels; raises InputError where there is none."""
+    return _listed(_all_series(path))
 
 
 def largest_series(path: Path) -> str:
     """The UID of the series with most images."""
     return max(_all_series(path), key=lambda one: len(one.slices)).uids[0]
+
+
+def _listed(everything: list[_Series]) -> tuple[SeriesDescription, ...]:
+    return tuple(SeriesDescription(one.uids[0], one.description, len(one.slices), one.modality) for one in everything)
 
 
 def _chosen(everything: list[_Series], series: str | None, path: Path) -> _Series:
@@ -107,8 +116,9 @@ def _all_series(path: Path) -> list[_Series]:
     stacks = defaultdict(list)
     for uid, files in filed.items():
         slices = tuple(one for file, metadata in files for one in _slices(file, metadata))
-        single = _Series((uid,), _text(files[0][1], _DESCRIPTION), slices)
-        stacks[_stack_key(single, files[0][1])].append(single)
+        first = files[0][1]
+        single = _Series((uid,), _text(first, _DESCRIPTION), _text(first, _MODALITY), slices)
+        stacks[_stack_key(single, first)].append(single)
     return [one for alike in stacks.values() for one in _joined(alike)]
 
 
@@ -125,7 +135,7 @@ def _joined(alike: list[_Series]) -> list[_Series]:
     slices = tuple(one for series in alike for one in series.slices)
     if len(alike) == 1 or place_count(list(slices)) < len(alike):
         return alike
-    return [_Series(tuple(series.uids[0] for series in alike), alike[0].description, slices)]
+    return [_Series(tuple(series.uids[0] for series in alike), alike[0].description, alike[0].modality, slices)]
 
 
 def _images(path: Path) -> list[tuple[Path, dict[str, str]]]:

@@ -21,6 +21,7 @@ class SeriesDescription:
     uid: str
     description: str
     slices: int
+    modality: str
 
 
 @dataclass(frozen=True)

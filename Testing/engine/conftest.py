@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from MedSegDLLib.__main__ import main
 from MedSegDLLib.files import write_image
@@ -71,4 +72,24 @@ def box_file(tmp_path: Path) -> Path:
     path = tmp_path / "in" / "box.nii.gz"
     path.parent.mkdir()
     write_image(bright_box(), path)
+    return path
+
+
+@pytest.fixture
+def cine_file(tmp_path: Path) -> Path:
+    """Three frames of `bright_box` with 400, 200 and 300 bright voxels, 0.25 s apart, oblique."""
+    frames = []
+    for rows in (10, 5, 7.5):
+        array = bright_box().array[0].copy()
+        array[BOX[0], 8 + int(rows) : 18, 4:24] = 0
+        array[BOX[0], 8 + int(rows) : 9 + int(rows), 4 : 4 + int(20 * (rows % 1))] = 200
+        frames.append(sitk.GetImageFromArray(array))
+    image = sitk.JoinSeries(frames, 0.0, 0.25)
+    direction = np.eye(4)
+    direction[:3, :3] = OBLIQUE.axes
+    image.SetSpacing((*OBLIQUE.spacing, 0.25))
+    image.SetOrigin((*OBLIQUE.origin, 0.0))
+    image.SetDirection(tuple(direction.ravel()))
+    path = tmp_path / "cine.nii.gz"
+    sitk.WriteImage(image, str(path))
     return path

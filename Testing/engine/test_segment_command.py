@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 
 from MedSegDLLib.commands.output_plan import all_or_nothing, frame_end, plan_outputs
 from MedSegDLLib.commands.stopping import cancelled_by_signals
@@ -19,7 +18,7 @@ from MedSegDLLib.image import Image
 from MedSegDLLib.labels import read_label_table
 from MedSegDLLib.model_card import Expected
 from MedSegDLLib.segmentation_file import read_segmentation
-from Testing.engine.conftest import BOX, OBLIQUE, CommandLine, bright_box
+from Testing.engine.conftest import BOX, OBLIQUE, CommandLine
 from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
 
 BOX_VOXELS, BOX_ML = 400, 400 * 1.5 * 2.0 * 8.0 / 1000
@@ -27,26 +26,6 @@ BOX_VOXELS, BOX_ML = 400, 400 * 1.5 * 2.0 * 8.0 / 1000
 
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
-@pytest.fixture
-def cine_file(tmp_path: Path) -> Path:
-    """Three frames of `bright_box` with 400, 200 and 300 bright voxels, 0.25 s apart, oblique."""
-    frames = []
-    for rows in (10, 5, 7.5):
-        array = bright_box().array[0].copy()
-        array[BOX[0], 8 + int(rows) : 18, 4:24] = 0
-        array[BOX[0], 8 + int(rows) : 9 + int(rows), 4 : 4 + int(20 * (rows % 1))] = 200
-        frames.append(sitk.GetImageFromArray(array))
-    image = sitk.JoinSeries(frames, 0.0, 0.25)
-    direction = np.eye(4)
-    direction[:3, :3] = OBLIQUE.axes
-    image.SetSpacing((*OBLIQUE.spacing, 0.25))
-    image.SetOrigin((*OBLIQUE.origin, 0.0))
-    image.SetDirection(tuple(direction.ravel()))
-    path = tmp_path / "cine.nii.gz"
-    sitk.WriteImage(image, str(path))
-    return path
 
 
 def test_result_lies_on_the_input_grid_with_names(command_line: CommandLine, box_file: Path, tmp_path: Path):

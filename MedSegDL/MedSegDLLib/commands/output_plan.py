@@ -69,7 +69,7 @@ def plan_outputs(
             raise OutputError(f"{path} is a folder; give the name of a file.")
     _refuse_overwriting_inputs(plans, report)
     for folder in {path.parent for path in (*bases, overlay, report) if path is not None}:
-        _check_writable(folder)
+        check_writable(folder)
     return plans
 
 
@@ -142,7 +142,7 @@ def _refuse_overwriting_inputs(plans: Sequence[OutputPlan], report: Path | None)
                 raise OutputError(f"{path} is an input and would be overwritten: choose another name or folder.")
 
 
-def _check_writable(folder: Path) -> None:
+def check_writable(folder: Path) -> None:
     """Raise OutputError unless a file can be made in `folder`, or in the nearest folder above it that exists."""
     nearest = next((place for place in (folder, *folder.absolute().parents) if place.exists()), folder)
     if not nearest.is_dir():

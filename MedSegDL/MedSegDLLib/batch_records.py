@@ -1,0 +1,89 @@
+"""What a batch has finished: a record beside each result, and one table of all of them.
+
+<name>.done.json beside the results of an input says what was asked for, of which image, and what came out. With the same
+question about the same image, and the files still there, there is nothing to do.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.batch_inputs import BatchInput
+from MedSegDLLib.options import SegmentOptions
+
+RECORD_SUFFIX = ".done.json"
+SUMMARY_FILE = "summary.csv"
+_COLUMNS = (
+    "input", "series", "state", "output", "label", "voxels", "volume_ml", "end_diastolic_ml", "end_systolic_ml",
+    "ejection_fraction_percent", "model", "device", "seconds", "message",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """One input in the table: `state` is done, failed or left out; `message` says why."""
+
+    input: BatchInput
+    state: str
+    report: dict | None = None
+    message: str = ""
+
+
+def question_of(item: BatchInput, model_id: str, model_sha256: str, options: SegmentOptions, frame: str, suffix: str) -> dict:
+    """All that a result depends on, ready for JSON; files count by name, size and time of their last change."""
+    asked = {"model": model_id, "sha256": model_sha256, "options": asdict(options), "frame": frame, "format": suffix}
+    files = [item.source] if item.source.is_file() else sorted(path for path in item.source.rglob("*") if path.is_file())
+    stamps = [[str(path.relative_to(item.source)), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    question = asked | {"image": str(item.source.resolve()), "series": item.series, "files": stamps}
+    return json.loads(json.dumps(question))  # as it is read again: lists for tuples
+
+
+def write_record(path: Path, question: dict, report: dict) -> None:
+    """Write the record whole or not at all."""
+    with written_beside(path) as beside:
+        text = json.dumps({"question": question, "report": report}, indent=1, ensure_ascii=False)
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def recorded(path: Path, question: dict) -> dict | None:
+    """The report of an earlier run if it answers `question` and its files are still there, else None."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        report = record["report"]
+        outputs = [report["output"], *report.get("cine", {}).get("outputs", [])]
+        same = record["question"] == question
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return report if same and all(Path(output).is_file() for output in outputs) else None
+
+
+def write_summary(rows: Iterable[Row], path: Path) -> None:
+    """A line for each label of each input that is done, one for every other input; UTF-8 with a mark that Excel needs."""
+    with written_beside(path) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, _COLUMNS)
+        writer.writeheader()
+        writer.writerows(line for row in rows for line in _lines(row))
+
+
+def _lines(row: Row) -> Iterator[dict]:
+    whole = {"input": str(row.input.source), "series": row.input.series or "", "state": row.state, "message": row.message}
+    if row.report is None:
+        yield whole
+        return
+    report = row.report
+    whole |= {"output": report["output"], "model": report["model"]["id"], "device": report["device"]}
+    whole |= {"seconds": round(sum(report["seconds"].values()), 2)}
+    curves = {curve["label"]: curve for curve in report.get("cine", {}).get("curves", [])}
+    for label in report["labels"]:
+        found = {"label": label["name"], "voxels": label["voxels"], "volume_ml": label["volume_ml"]}
+        yield whole | found | _heart(curves.get(label["name"]))
+
+
+def _heart(curve: dict | None) -> dict:
+    names: Sequence[str] = ("end_diastolic_ml", "end_systolic_ml", "ejection_fraction_percent")
+    return {name: curve[name] for name in names} if curve else {}

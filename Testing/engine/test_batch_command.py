@@ -1,0 +1,200 @@
+import csv
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from MedSegDLLib.batch_inputs import BatchInput, images_below, images_of_database
+from MedSegDLLib.errors import InputError
+from MedSegDLLib.files import write_image
+from MedSegDLLib.segmentation_file import read_segmentation
+from Testing.engine.conftest import CommandLine, bright_box
+
+BOX_VOXELS, BOX_ML = 400, 9.6
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Path:
+    """Three images in two folders, one damaged file, a segmentation and a text, which are none."""
+    folder = tmp_path / "scans"
+    for name in ("a.nii.gz", "anna/first.nrrd", "anna/deep/second.mha"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_image(bright_box(), folder / name)
+    (folder / "anna" / "broken.nii.gz").write_bytes(b"no image")
+    (folder / "anna" / "first.seg.nrrd").write_bytes(b"not looked at")
+    (folder / "notes.txt").write_text("none")
+    return folder
+
+
+def rows_of(summary: Path) -> list[dict]:
+    with summary.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_lie_as_the_images_do_and_one_table_has_all_volumes(command_line: CommandLine, scans: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    outcome = command_line("batch", "--input", scans, "--model", "bright", "--output", out)
+    assert outcome.status == 2 and "broken.nii.gz" in outcome.err and "1 of 4 inputs failed" in outcome.err
+    for name in ("a", "anna/first", "anna/deep/second"):
+        assert (read_segmentation(out / f"{name}.seg.nrrd").labelmap.array == 1).sum() == BOX_VOXELS
+    rows = rows_of(out / "summary.csv")
+    assert [(Path(row["input"]).name, row["state"]) for row in rows] == [
+        ("a.nii.gz", "done"), ("broken.nii.gz", "failed"), ("first.nrrd", "done"), ("second.mha", "done"),
+    ]  # fmt: skip
+    assert rows[0]["label"] == "Bright" and float(rows[0]["volume_ml"]) == pytest.approx(BOX_ML)
+    assert rows[1]["label"] == "" and "broken.nii.gz" in rows[1]["message"]
+
+
+def test_resume_leaves_alone_what_is_done_and_does_the_rest(command_line: CommandLine, scans: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    (scans / "anna" / "broken.nii.gz").unlink()
+    assert command_line("batch", "--input", scans, "--model", "bright", "--output", out).status == 0
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.seg.nrrd")}
+    (out / "anna" / "first.seg.nrrd").unlink()  # its record is still there
+    write_image(bright_box(), scans / "a.nii.gz")  # changed since
+    outcome = command_line("batch", "--input", scans, "--model", "bright", "--output", out, "--resume")
+    assert outcome.status == 0 and "3 images, 2 to segment, 1 done already." in outcome.err
+    assert (out / "anna" / "deep" / "second.seg.nrrd").stat().st_mtime_ns == before[out / "anna" / "deep" / "second.seg.nrrd"]
+    assert (out / "a.seg.nrrd").stat().st_mtime_ns > before[out / "a.seg.nrrd"] and (out / "anna" / "first.seg.nrrd").is_file()
+    assert [row["volume_ml"] for row in rows_of(out / "summary.csv")] == ["9.6"] * 3
+
+
+@pytest.mark.parametrize(
+    "changed", [["--model", "two_labels"], ["--overlap", "0.25"], ["--format", ".nii.gz"]], ids=lambda c: c[0]
+)
+def test_resume_with_another_model_or_option_does_everything_again(command_line, scans, tmp_path, changed):
+    asked = {"--model": "bright"} | dict([changed])
+    shutil.rmtree(scans / "anna")
+    command_line("batch", "--input", scans, "--model", "bright", "--output", tmp_path / "out")
+    options = [text for pair in asked.items() for text in pair]
+    outcome = command_line("batch", "--input", scans, *options, "--output", tmp_path / "out", "--resume")
+    assert outcome.status == 0 and "1 to segment." in outcome.err
+
+
+def test_a_second_run_over_a_folder_that_holds_the_results_does_not_segment_them(command_line, scans, tmp_path):
+    shutil.rmtree(scans / "anna")
+    for _ in range(2):
+        options = ("--model", "bright", "--output", scans / "results", "--format", ".nii.gz")
+        outcome = command_line("batch", "--input", scans, *options)
+        assert outcome.status == 0 and outcome.err == "1 images, 1 to segment.\n"
+
+
+def test_every_frame_gives_the_table_of_a_heart(command_line, cine_file, tmp_path):
+    out = tmp_path / "out"
+    outcome = command_line("batch", "--input", cine_file.parent, "--model", "bright", "--output", out, "--frame", "all")
+    (row,) = rows_of(out / "summary.csv")
+    assert outcome.status == 0, outcome.err
+    assert float(row["end_diastolic_ml"]) == pytest.approx(9.6) and float(row["end_systolic_ml"]) == pytest.approx(4.8)
+    assert float(row["ejection_fraction_percent"]) == pytest.approx(50)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "There is nothing to segment: name a folder with --input"),
+        (["--input", "nowhere"], "nowhere is no folder"),
+        (["--dicom-database", "."], "holds no DICOM database of Slicer: there is no ctkDICOM.sql in it"),
+    ],
+)
+def test_nothing_to_segment_is_a_sentence(command_line: CommandLine, tmp_path: Path, monkeypatch, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    outcome = command_line("batch", *arguments, "--model", "bright", "--output", "out")
+    assert outcome.status == 2 and sentence in outcome.err and not (tmp_path / "out").exists()
+
+
+def test_two_folders_with_results_of_one_name_are_refused(command_line: CommandLine, scans: Path, tmp_path: Path):
+    other = shutil.copytree(scans, tmp_path / "other")
+    options = ("--model", "bright", "--output", tmp_path / "out")
+    outcome = command_line("batch", "--input", scans, "--input", other, *options)
+    assert outcome.status == 2 and "would have one name" in outcome.err and not (tmp_path / "out").exists()
+
+
+def test_a_damaged_record_counts_for_nothing(command_line: CommandLine, scans: Path, tmp_path: Path):
+    shutil.rmtree(scans / "anna")
+    options = ("batch", "--input", scans, "--model", "bright", "--output", tmp_path / "out")
+    for damage in ("", "{", "[]", '{"question": 1}', '{"question": {}, "report": {"output": 3}}'):
+        command_line(*options)
+        (tmp_path / "out" / "a.done.json").write_text(damage)
+        assert "1 to segment." in command_line(*options, "--resume").err
+
+
+def test_a_batch_that_is_killed_has_told_what_it_did_and_goes_on(bright_zoo: Path, scans: Path, tmp_path: Path):
+    (scans / "anna" / "broken.nii.gz").unlink()
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "MedSegDLLib", "batch", "--input", scans, "--model", "bright", "--output", out, "--resume"]
+    environment = os.environ | {"MEDSEGDL_MODELS": str(bright_zoo), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 60
+    while not (out / "summary.csv").is_file() and time.monotonic() < until:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = len(rows_of(out / "summary.csv"))
+    again = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
+    assert again.returncode == 0 and 1 <= finished <= 3, again.stderr
+    assert len(rows_of(out / "summary.csv")) == 3
+    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+
+
+def database(folder: Path, series: list[tuple[str, str, str, Path]]) -> Path:
+    """A DICOM database as ctkDICOM.sql 0.8.1 keeps it, with (uid, description, modality, file) of one patient."""
+    with sqlite3.connect(folder / "ctkDICOM.sql") as made:
+        made.executescript(
+            "CREATE TABLE Images (SOPInstanceUID, Filename, SeriesInstanceUID);"
+            "CREATE TABLE Patients (UID INTEGER PRIMARY KEY, PatientID);"
+            "CREATE TABLE Studies (StudyInstanceUID, PatientsUID, StudyDate);"
+            "CREATE TABLE Series (SeriesInstanceUID, StudyInstanceUID, SeriesNumber, SeriesDescription, Modality);"
+            "INSERT INTO Patients VALUES (1, 'AB/12'); INSERT INTO Studies VALUES ('1.2', 1, '2020-01-31');"
+        )
+        for number, (uid, description, modality, file) in enumerate(series):
+            made.execute("INSERT INTO Series VALUES (?, '1.2', ?, ?, ?)", (uid, number, description, modality))
+            made.execute("INSERT INTO Images VALUES (?, ?, ?)", (f"{uid}.1", str(file), uid))
+    made.close()
+    return folder
+
+
+def test_a_dicom_database_names_its_series_by_patient_and_date(tmp_path: Path):
+    (tmp_path / "dicom" / "x").mkdir(parents=True)
+    (tmp_path / "dicom" / "x" / "1.dcm").touch()
+    series = [("1.2.12345678", "SAX / cine", "MR", Path("dicom/x/1.dcm")), ("1.3", "", "CT", tmp_path / "gone.dcm")]
+    found, problems = images_of_database(database(tmp_path, series))
+    name = Path("AB_12") / "2020-01-31" / "SAX_cine_12345678"
+    assert found == [BatchInput(tmp_path / "dicom" / "x", name, "1.2.12345678", "MR")]
+    assert problems == [f"The files of the series 1.3 of patient AB/12 are gone from {tmp_path}: import them again."]
+
+
+def test_series_of_another_modality_are_left_out_and_say_so(command_line: CommandLine, tmp_path: Path):
+    (tmp_path / "1.dcm").touch()
+    folder = database(tmp_path, [("1.2", "bones", "CT", Path("1.dcm"))])
+    outcome = command_line("batch", "--dicom-database", folder, "--model", "bright", "--output", tmp_path / "out")
+    (row,) = rows_of(tmp_path / "out" / "summary.csv")
+    assert outcome.status == 0 and outcome.err == "1 images, 0 to segment, 1 of another modality.\n"
+    assert row["state"] == "left out" and row["message"] == "It is CT, the model 'bright' is for MR."
+
+
+def test_a_file_that_is_no_database_is_a_sentence(tmp_path: Path):
+    (tmp_path / "ctkDICOM.sql").write_text("nonsense")
+    with pytest.raises(InputError, match=r"cannot be read .*: open it in Slicer once"):
+        images_of_database(tmp_path)
+
+
+def test_links_to_folders_and_hidden_files_are_not_followed(scans: Path):
+    (scans / "loop").symlink_to(scans)
+    shutil.copy(scans / "a.nii.gz", scans / ".hidden.nii.gz")
+    found, problems = images_below(scans)
+    assert [str(item.name) for item in found] == ["a", "anna/broken", "anna/first", "anna/deep/second"] and problems == []
+
+
+def test_a_record_says_what_was_asked_and_what_came_out(command_line: CommandLine, scans: Path, tmp_path: Path):
+    shutil.rmtree(scans / "anna")
+    command_line("batch", "--input", scans, "--model", "bright", "--output", tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "a.done.json").read_text(encoding="utf-8"))
+    assert record["question"]["model"] == "bright" and record["question"]["image"] == str(scans / "a.nii.gz")
+    assert record["report"]["labels"][0]["voxels"] == BOX_VOXELS
