@@ -44,13 +44,13 @@ def addSegmentation(
     Raises InputError, before anything is changed, for label values that no label names or an empty volume.
     """
     checkHasVoxels(volumeNode)
-    found = _labelsFound(segmentation)
+    found = labelsFound(segmentation)
     slicer.mrmlScene.SaveStateForUndo()
     name = slicer.mrmlScene.GenerateUniqueName(name or f"{volumeNode.GetName()} segmentation")
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
     with slicer.util.NodeModify(node):
         placeWithVolume(node, volumeNode)
-        _addSegments(node, segmentation, found, segmentation.labelmap.geometry, algorithmName)
+        addSegments(node, segmentation, found, segmentation.labelmap.geometry, algorithmName)
     return node
 
 
@@ -60,19 +60,19 @@ def updateSegmentation(
     volumeNode: slicer.vtkMRMLScalarVolumeNode,
     existing: Existing,
     algorithmName: str,
-) -> None:
+) -> dict[Label, str]:
     """Put a result into a node that is there already; what becomes of its segments, `existing` says.
 
     REPLACE_ALL: all segments go, and the node is placed with the volume, as a new one would be.
     REPLACE_SAME: segments with the id of one of the table's labels go, also where that label now has no voxels; the new
     ones take their places in the list. KEEP: nothing goes; new segments get ids and names of their own ("Heart 2").
     Hidden segments stay hidden when they are replaced, and 3D surfaces are made again where there were some. A node that
-    keeps segments also keeps its transform and place; the result is moved into its space.
+    keeps segments also keeps its transform and place; the result is moved into its space. Returns the ids of the new ones.
     Raises InputError, before anything is changed: as `addSegmentation`; where a kept segmentation holds surfaces, or lies
     under a transform that bends or shears the result's grid.
     """
     checkHasVoxels(volumeNode)
-    found = _labelsFound(segmentation)
+    found = labelsFound(segmentation)
     segments = segmentationNode.GetSegmentation()
     before = segments.GetSegmentIDs()
     leaving = _leaving(before, segmentation.labels, existing)
@@ -88,11 +88,12 @@ def updateSegmentation(
         if not stays:
             segmentationNode.SetSourceRepresentationToBinaryLabelmap()
             placeWithVolume(segmentationNode, volumeNode)
-        _addSegments(segmentationNode, segmentation, found, geometry, algorithmName)
+        added = addSegments(segmentationNode, segmentation, found, geometry, algorithmName)
         _restore(segmentationNode, before, hidden, surfaces)
+    return added
 
 
-def _labelsFound(segmentation: Segmentation) -> list[Label]:
+def labelsFound(segmentation: Segmentation) -> list[Label]:
     """The labels that have voxels; raises InputError for values that no label names."""
     array = segmentation.labelmap.array
     if array.min() < 0:
@@ -152,21 +153,25 @@ def _remove(segments: slicer.vtkSegmentation, ids: list[str]) -> None:
         segments.RemoveSegment(segmentId)
 
 
-def _addSegments(
+def addSegments(
     segmentationNode: slicer.vtkMRMLSegmentationNode,
     segmentation: Segmentation,
     found: list[Label],
     geometry: Geometry,
     algorithmName: str,
-) -> None:
+) -> dict[Label, str]:
+    """One segment for each of the labels `found`, with `geometry` in the node's own space; returns their ids."""
     image = orientedImageFromArray(segmentation.labelmap.array, geometry)
     ids = segmentIds(segmentation.labels)
     segments = segmentationNode.GetSegmentation()
     names = {segments.GetSegment(segmentId).GetName() for segmentId in segments.GetSegmentIDs()}
+    added = {}
     for label in found:
         segment = _segment(label, _uniqueName(label.name, names), algorithmName)
         segment.AddRepresentation(BINARY_LABELMAP, image)
-        segments.AddSegment(segment, segments.GenerateUniqueSegmentID(ids[label]))
+        added[label] = segments.GenerateUniqueSegmentID(ids[label])
+        segments.AddSegment(segment, added[label])
+    return added
 
 
 def _segment(label: Label, name: str, algorithmName: str) -> slicer.vtkSegment:
