@@ -66,7 +66,7 @@ def test_a_new_environment_gets_the_pinned_packages_and_a_second_call_does_nothi
     venv, setuptools, project = asked(clone)
     assert venv == "-m venv --clear .venv"
     assert "--constraint constraints.txt" in setuptools and setuptools.endswith(" setuptools")
-    assert "--constraint constraints.txt" in project and ".[scene,train,dev]" in project
+    assert "--constraint constraints.txt" in project and ".[scene,train,gui,dev]" in project
     assert make(clone, python).stdout == ""
     assert asked(clone) == []
 

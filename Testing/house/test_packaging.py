@@ -21,7 +21,7 @@ import MedSegDLLib
 ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "MedSegDL" / "MedSegDLLib", ROOT / "MedSegDL" / "MedSegDLScene", ROOT / "MedSegDLTrain" / "MedSegDLTrainLib"]
 EXTRA_OF_PACKAGE = {"MedSegDLLib": "", "MedSegDLScene": "scene", "MedSegDLTrainLib": "train"}
-INSTALLED_BY_MAKE = ("scene", "train", "dev")
+INSTALLED_BY_MAKE = ("scene", "train", "gui", "dev")
 # A torch with CUDA brings these, in versions that torch itself says.
 OF_TORCH = ("nvidia-", "cuda-", "triton")
 
