@@ -94,18 +94,25 @@ def addFrames(
     found = _foundAnywhere(segmentations)
     slicer.mrmlScene.SaveStateForUndo()
     nodes = [_frameNode(segmentation, found, algorithmName, texts) for segmentation in segmentations]
-    sequenceNode = framesOf(segmentationNode).sequenceNode if segmentationNode else _newSequence(frames, name)
+    if segmentationNode is None:
+        segmentationNode = _newProxy(frames, volumeNode, name)
+    else:
+        placeWithVolume(segmentationNode, volumeNode)  # first: its changes go into the frame that is shown
+    keepChanges(segmentationNode)
+    sequenceNode = framesOf(segmentationNode).sequenceNode
     with slicer.util.NodeModify(sequenceNode):
         for node, indexValue in zip(nodes, frames.indexValues, strict=True):
             sequenceNode.SetDataNodeAtValue(node, indexValue)
-    segmentationNode = segmentationNode or _newProxy(sequenceNode, frames.browserNode, name)
-    placeWithVolume(segmentationNode, volumeNode)
-    _show(sequenceNode, frames.browserNode)
+    slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(frames.browserNode)
     return segmentationNode
 
 
 def keepChanges(node: slicer.vtkMRMLNode) -> None:
-    """Let the browser keep in its frame what is changed in a proxy, which it would overwrite else; others stay as they are."""
+    """Let the browser keep in its frame what is changed in a proxy, which it would overwrite else; others stay as they are.
+
+    There is no way back: as soon as Slicer is told to keep no changes, it copies the shown frame's segments onto themselves
+    and loses them.
+    """
     if frames := framesOf(node):
         frames.browserNode.SetSaveChanges(frames.sequenceNode, True)
 
@@ -143,18 +150,9 @@ def _newSequence(frames: Frames, name: str) -> slicer.vtkMRMLSequenceNode:
     return node
 
 
-def _newProxy(
-    sequenceNode: slicer.vtkMRMLSequenceNode, browserNode: slicer.vtkMRMLSequenceBrowserNode, name: str
-) -> slicer.vtkMRMLSegmentationNode:
+def _newProxy(frames: Frames, volumeNode: slicer.vtkMRMLScalarVolumeNode, name: str) -> slicer.vtkMRMLSegmentationNode:
+    """A node that shows the frames of a new sequence, still without frames, in the browser of `frames`."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name))
-    slicer.modules.sequences.logic().AddSynchronizedNode(sequenceNode, node, browserNode)
+    placeWithVolume(node, volumeNode)
+    slicer.modules.sequences.logic().AddSynchronizedNode(_newSequence(frames, name), node, frames.browserNode)
     return node
-
-
-def _show(sequenceNode: slicer.vtkMRMLSequenceNode, browserNode: slicer.vtkMRMLSequenceBrowserNode) -> None:
-    """Copy the selected frame into the proxy, and only then let changes of the proxy go back into the frames."""
-    logic = slicer.modules.sequences.logic()
-    browserNode.SetSaveChanges(sequenceNode, False)
-    logic.UpdateProxyNodesFromSequences(browserNode)
-    browserNode.SetSaveChanges(sequenceNode, True)
-    logic.UpdateProxyNodesFromSequences(browserNode)
