@@ -1,0 +1,122 @@
+"""What the last run found, and where to go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import slicer
+from slicer.i18n import tr as _
+
+from MedSegDLLib.errors import MedSegDLError
+from MedSegDLLib.volume_curve import VolumeCurve
+from MedSegDLPanel import show_nodes
+from MedSegDLPanel.segment_table import SegmentTable, TableRow
+from MedSegDLScene.comparison import diceOf
+from MedSegDLScene.run_report import report_text
+from MedSegDLScene.segmentation_runs import Run
+from MedSegDLScene.volume_plots import volumeChartOf
+
+
+class ResultView:
+    """Table, comparison and buttons of one finished run; hidden while there is none or its segmentation is gone."""
+
+    def __init__(self, ui: object, onTrain: Callable[[Run], None]) -> None:
+        """`onTrain` is told the run whose segmentation is to become a case."""
+        self._ui, self._onTrain = ui, onTrain
+        self._run: Run | None = None
+        self._rows: list[TableRow] = []
+        self._table = SegmentTable(ui.resultTable)
+        ui.show3dButton.connect("clicked(bool)", self._onShow3D)
+        ui.editorButton.connect("clicked(bool)", self._onEdit)
+        ui.trainButton.connect("clicked(bool)", lambda: self._onTrain(self._run))
+        ui.copyButton.connect("clicked(bool)", self._onCopy)
+        ui.plotButton.connect("clicked(bool)", self._onPlot)
+        ui.compareSelector.connect("currentNodeChanged(vtkMRMLNode*)", self._onCompare)
+        ui.trainButton.visible = show_nodes.hasTraining()
+        self.clear()
+
+    def clear(self) -> None:
+        """No result."""
+        self._run = None
+        self._ui.resultButton.visible = False
+
+    def show(self, run: Run) -> None:
+        """A run that has finished."""
+        ui = self._ui
+        self._run = run
+        self._rows = [TableRow(row.name, row.colour, row.ml) for row in run.rows if row.voxels]
+        ui.resultLabel.text = _summary(run)
+        ui.curveLabel.text = "\n".join(_curveLine(curve) for curve in run.curves)
+        ui.curveLabel.visible = ui.plotButton.visible = bool(run.curves)
+        ui.resultButton.visible = True
+        ui.resultButton.collapsed = False
+        ui.show3dButton.checked = show_nodes.isShownIn3D(run.segmentationNode)
+        ui.compareSelector.setCurrentNode(None)
+        self._onCompare(None)
+
+    def look(self) -> None:
+        """Hide the result if its segmentation has left the scene."""
+        if self._run is not None and self._run.segmentationNode is None:
+            self.clear()
+
+    def _onShow3D(self) -> None:
+        show_nodes.showIn3D(self._run.segmentationNode, self._ui.show3dButton.checked)
+
+    def _onEdit(self) -> None:
+        show_nodes.openInSegmentEditor(self._run.segmentationNode, self._run.order.volumeNode)
+
+    def _onPlot(self) -> None:
+        chart = volumeChartOf(self._run.segmentationNode)
+        if chart is not None:
+            show_nodes.showChart(chart)
+
+    def _onCopy(self) -> None:
+        slicer.app.clipboard().setText(report_text(self._run.report, self._run.curves))
+        slicer.util.showStatusMessage(_("The report is in the clipboard."), 3000)
+
+    def _onCompare(self, other: slicer.vtkMRMLSegmentationNode | None) -> None:
+        """Show Dice of this result and `other`; without one, the table alone."""
+        dice, note = {}, ""
+        if other is not None and self._run is not None:
+            try:
+                dice, note = self._compared(other)
+            except MedSegDLError as problem:
+                note = str(problem)
+        self._table.show([replace(row, dice=dice.get(row.name)) for row in self._rows], compared=bool(dice))
+        self._ui.compareNoteLabel.text, self._ui.compareNoteLabel.visible = note, bool(note)
+
+
+def _summary(run: Run) -> str:
+    """Model, device and time, what was not found, and what a person should know."""
+    report = run.report
+    facts = _("{title}: {seconds:.1f} s on {device} ({precision})").format(
+        title=run.title, seconds=sum(report["seconds"].values()), device=report["device"], precision=report["precision"]
+    )
+    absent = [row.name for row in run.rows if not row.voxels]
+    missing = _("Not found: {names}.").format(names=_shortened(absent)) if absent else ""
+    return "\n".join(line for line in (facts, run.sentence, missing) if line)
+
+
+def _shortened(names: list[str]) -> str:
+    """At most six names, and how many more there are."""
+    if len(names) <= 6:
+        return ", ".join(names)
+    return _("{names} and {number} more").format(names=", ".join(names[:6]), number=len(names) - 6)
+
+
+def _curveLine(curve: VolumeCurve) -> str:
+    """The numbers of a heart beat, most wanted first; frames are counted as the sequence browser does."""
+    fraction = curve.ejection_fraction_percent
+    return _(
+        "{label}: ejection fraction {fraction}, stroke volume {stroke:.1f} ml, largest {largest:.1f} ml (frame {first}), "
+        "smallest {smallest:.1f} ml (frame {last})"
+    ).format(
+        label=curve.label,
+        fraction=_("unknown") if fraction is None else f"{fraction:.0f} %",
+        stroke=curve.stroke_volume_ml,
+        largest=curve.end_diastolic_ml,
+        first=curve.end_diastolic_frame,
+        smallest=curve.end_systolic_ml,
+        last=curve.end_systolic_frame,
+    )

@@ -1,0 +1,66 @@
+"""The table of a result: colour, name and volume of each segment, and how well it agrees with another segmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import qt
+from slicer.i18n import tr as _
+
+from MedSegDLPanel import wording
+
+_COLOUR, _NAME, _VOLUME, _DICE = range(4)
+_ROWS_SEEN = 9  # more scroll
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One segment: colour in 0…255, volume in ml, and its Dice where a comparison has one."""
+
+    name: str
+    colour: tuple[int, int, int]
+    volume_ml: float
+    dice: float | None = None
+
+
+class SegmentTable:
+    """Shows rows in a QTableWidget; the column of the comparison only where there is one."""
+
+    def __init__(self, table: qt.QTableWidget) -> None:
+        self._table = table
+        table.setHorizontalHeaderLabels(["", _("Segment"), _("ml"), _("Dice")])
+        header = table.horizontalHeader()
+        header.setMinimumSectionSize(20)
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
+        table.verticalHeader().setVisible(False)
+        table.setColumnHidden(_DICE, True)
+
+    def show(self, rows: Sequence[TableRow], compared: bool) -> None:
+        """These rows; `compared` shows the Dice column, with a dash where a segment is on one side only."""
+        table = self._table
+        table.setRowCount(len(rows))
+        table.setColumnHidden(_DICE, not compared)
+        for number, row in enumerate(rows):
+            swatch = qt.QTableWidgetItem()
+            swatch.setBackground(qt.QBrush(qt.QColor(*row.colour)))
+            name = qt.QTableWidgetItem(row.name)
+            name.setToolTip(row.name)
+            table.setItem(number, _COLOUR, swatch)
+            table.setItem(number, _NAME, name)
+            table.setItem(number, _VOLUME, _number(wording.millilitres(row.volume_ml)))
+            table.setItem(number, _DICE, _number("–" if row.dice is None else f"{row.dice:.3f}"))
+        self._fitHeight(len(rows))
+
+    def _fitHeight(self, rows: int) -> None:
+        """As high as its rows, up to a limit beyond which it scrolls: no empty rows, no endless panel."""
+        table = self._table
+        row = table.verticalHeader().defaultSectionSize
+        table.setFixedHeight(table.horizontalHeader().sizeHint.height() + row * min(max(rows, 1), _ROWS_SEEN) + 4)
+
+
+def _number(text: str) -> qt.QTableWidgetItem:
+    item = qt.QTableWidgetItem(text)
+    item.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
+    return item
