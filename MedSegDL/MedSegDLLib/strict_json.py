@@ -29,12 +29,21 @@ _UNIONS = (types.UnionType, typing.Union)
 def read_json(cls: type, path: Path, error: type[MedSegDLError]) -> Any:
     """The document of dataclass `cls` in the file `path`; anything wrong is raised as `error`."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_repeats)
+        text = path.read_text(encoding="utf-8")
     except OSError as reason:
         raise error(f"{path} cannot be read: {reason.strerror}.") from reason
-    except (ValueError, RecursionError) as reason:
+    except ValueError as reason:
         raise error(f"{path} is not a JSON file: {reason}.") from reason
-    return from_json(cls, document, str(path), error)
+    return parse_json(cls, text, str(path), error)
+
+
+def parse_json(cls: type, text: str, where: str, error: type[MedSegDLError]) -> Any:
+    """The document of dataclass `cls` in a text; `where` names it in the sentences of `error`."""
+    try:
+        document = json.loads(text, object_pairs_hook=_no_repeats)
+    except (ValueError, RecursionError) as reason:
+        raise error(f"{where} is not a JSON file: {reason}.") from reason
+    return from_json(cls, document, where, error)
 
 
 def from_json(cls: Any, document: Any, where: str, error: type[MedSegDLError]) -> Any:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.model_card import Inference, NetworkSpec, Postprocessing, Preprocessing
-from MedSegDLLib.strict_json import read_json, schema_of, write_json
+from MedSegDLLib.strict_json import parse_json, read_json, schema_of, write_json
 from MedSegDLTrainLib.job_checks import problems_of
 
 METRICS = ("dice", "jaccard", "surface_distance_mean_mm", "hd95_mm")
@@ -150,9 +150,17 @@ class TrainingJob:
 
 def read_job(path: Path) -> TrainingJob:
     """The checked job of a file; raises InputError with a sentence that says what is wrong where."""
-    job = read_json(TrainingJob, path, InputError)
+    return _checked(read_json(TrainingJob, path, InputError), str(path))
+
+
+def job_of_text(text: str, where: str) -> TrainingJob:
+    """The checked job of a text, which `where` names in the sentences of InputError."""
+    return _checked(parse_json(TrainingJob, text, where, InputError), where)
+
+
+def _checked(job: TrainingJob, where: str) -> TrainingJob:
     if problems := list(problems_of(job)):
-        raise InputError(f"{path} is not a usable training job: {'; '.join(problems)}.")
+        raise InputError(f"{where} is not a usable training job: {'; '.join(problems)}.")
     return job
 
 

@@ -8,7 +8,7 @@ from MedSegDLLib.__main__ import main
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.labels import Label, LabelTable, write_label_table
 from MedSegDLTrainLib.cases import Case, image_path, label_path
-from MedSegDLTrainLib.commands.cases import numbers_of
+from MedSegDLTrainLib.slice_numbers import numbers_of
 from Testing.engine.small_model import write_model
 
 

@@ -15,6 +15,7 @@ from MedSegDLLib.zoo import find_model, read_model
 from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
 from MedSegDLTrainLib.cases import STATUSES, label_table_of, read_case_list, read_dataset
 from MedSegDLTrainLib.commands import cases_next
+from MedSegDLTrainLib.slice_numbers import numbers_of
 from MedSegDLTrainLib.splits import SPLITS
 from MedSegDLTrainLib.thumbnails import keep_thumbnail, kept_thumbnail
 
@@ -118,14 +119,3 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 _ACTIONS = {"add": _add, "list": _list, "check": _check, "remove": _remove, "next": cases_next.run, "thumbnails": _thumbnails}
-
-
-def numbers_of(text: str) -> tuple[int, ...]:
-    """ "0,2,5-7" to (0, 2, 5, 6, 7); raises InputError for anything else."""
-    numbers: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not (first.isdecimal() and (last.isdecimal() if dash else True)):
-            raise InputError(f"'{text}' is no list of slices; write it like 0,2,5-9.")
-        numbers.update(range(int(first), int(last or first) + 1))
-    return tuple(sorted(numbers))

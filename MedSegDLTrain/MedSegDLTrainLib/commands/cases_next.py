@@ -1,7 +1,8 @@
 """`medsegdl cases next FOLDER --model ID [--images FOLDER]`: which image to correct next.
 
 With --json a line tells how far it is, {"event": "scoring", "done", "of", "name"}, or of a file that is left out,
-{"event": "warning", "text"}; the last one is {"event": "ranked", "images": [{"case", "image", "mean_entropy", "prediction"}]}.
+{"event": "warning", "text"}; the last one is {"event": "ranked", "model", "model_sha256", "images"} with a list of
+{"case", "image", "mean_entropy", "prediction"}.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
 
         found = uncorrected(arguments.folder, arguments.images)
         tell, warn = (_tell_json, _warn_json) if arguments.json else (_tell, _warn)
-        result = ranked(arguments.folder, found, load_model(folder), arguments.device, tell, warn, cancel)[: arguments.limit]
+        model = load_model(folder)
+        result = ranked(arguments.folder, found, model, arguments.device, tell, warn, cancel)[: arguments.limit]
     if arguments.json:
-        _say({"event": "ranked", "images": [one.to_json() for one in result]})
+        origin = {"model": model.card.id, "model_sha256": model.card.weights_sha256}
+        _say({"event": "ranked"} | origin | {"images": [one.to_json() for one in result]})
     elif result:
         rows = [(one.uncorrected.name, f"{one.mean_entropy:.4f}", str(one.prediction)) for one in result]
         print(text_table([("IMAGE", "BITS A VOXEL", "PREDICTION"), *rows]))

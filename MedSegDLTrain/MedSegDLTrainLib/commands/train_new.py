@@ -6,13 +6,13 @@ import argparse
 import shutil
 import sys
 import textwrap
-from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 
 from MedSegDLLib.commands.stopping import cancelled_by_signals
 from MedSegDLLib.commands.text_table import text_table
 from MedSegDLLib.networks import NETWORKS
 from MedSegDLTrainLib.job import TrainingJob, write_job
+from MedSegDLTrainLib.job_reasons import reason_rows
 
 _NARROWEST, _VALUE_WIDTH = 100, 30
 
@@ -56,43 +56,13 @@ def reasons_table(job: TrainingJob, columns: int) -> str:
     name_width = max(map(len, job.reasons), default=0)
     room = max(columns, _NARROWEST) - name_width - _VALUE_WIDTH - 4
     rows = [("SETTING", "VALUE", "WHY")]
-    for name, reason in job.reasons.items():
-        values = textwrap.wrap(shown(_value(job, name)), _VALUE_WIDTH) or [""]
-        lines = textwrap.wrap(reason, room)
+    for row in reason_rows(job):
+        values = textwrap.wrap(row.value, _VALUE_WIDTH) or [""]
+        lines = textwrap.wrap(row.why, room)
         for number in range(max(len(values), len(lines))):
-            rows.append(tuple(_nth(column, number) for column in ([name], values, lines)))
+            rows.append(tuple(_nth(column, number) for column in ([row.setting], values, lines)))
     return text_table(rows)
 
 
 def _nth(lines: list[str], number: int) -> str:
     return lines[number] if number < len(lines) else ""
-
-
-def _value(job: TrainingJob, name: str) -> object:
-    value: object = job
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
-
-
-def shown(value: object) -> str:
-    """A value of a job for a person: of a group of settings those that are not as usual."""
-    if is_dataclass(value):
-        changed = ((field.name, getattr(value, field.name)) for field in fields(value) if not _is_usual(field, value))
-        return ", ".join(f"{name} {shown(item)}" for name, item in changed) or "as usual"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(item)}" for name, item in value.items())
-    if isinstance(value, tuple):
-        return " ".join(shown(item) for item in value) or "none"
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
-
-
-def _is_usual(field: object, instance: object) -> bool:
-    value = getattr(instance, field.name)
-    if field.default_factory is not MISSING:
-        return value == field.default_factory()
-    return field.default is not MISSING and value == field.default
