@@ -1,0 +1,212 @@
+"""Add current segmentation: says what of it will be taken as which label, then adds it to the case folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MedSegDLLib.errors import MedSegDLError
+from MedSegDLScene.interpreter import Interpreter
+from MedSegDLTrainPanel.cases_part import CasesPart, useText
+from MedSegDLTrainPanel.choices import Annotated, CaseStatus
+from MedSegDLTrainPanel.taken import takenOf
+from MedSegDLTrainPanel.work_row import WorkRow
+from MedSegDLTrainScene.add_case import (
+    Adding,
+    AnnotatedSlices,
+    CaseDraft,
+    Which,
+    addCase,
+    annotatedSlicesSentence,
+    labelTableFor,
+    sliceAxes,
+    suggestedPatient,
+)
+from MedSegDLTrainScene.case_table import CaseRow
+from MedSegDLTrainScene.load_case import rememberedCase
+
+_MILLISECONDS_OF_REST = 150  # the segmentation is looked at when nobody has changed anything for so long
+
+
+class AddPart:
+    """Shows and adds what the parameter node says; `cases` is the CasesPart, onAdded(name) is called for a new case."""
+
+    def __init__(
+        self, ui: object, interpreter: Interpreter, row: WorkRow, cases: CasesPart, onAdded: Callable[[str], None]
+    ) -> None:
+        self._ui, self._interpreter, self._row, self._cases, self._onAdded = ui, interpreter, row, cases, onAdded
+        self._node = self._volume = self._segmentation = None
+        self._taken = None
+        self._rest = qt.QTimer()
+        self._rest.setSingleShot(True)
+        self._rest.setInterval(_MILLISECONDS_OF_REST)
+        self._rest.connect("timeout()", self._look)
+        ui.axisCombo.connect("currentIndexChanged(int)", self.changed)
+        ui.addButton.connect("clicked(bool)", self.add)
+        self._look()
+
+    def show(self, node: object | None) -> None:
+        """Follow the parameter node (None: the scene is being closed), which has changed."""
+        self._node = node
+        if node is not None:
+            self._suggest(node)
+        else:
+            self._volume = self._segmentation = None
+            self._listAxes()
+        self._rest.start()
+
+    def changed(self) -> None:
+        """The segments or the case folder have changed."""
+        self._rest.start()
+
+    def add(self) -> None:
+        """Copy image and segments into the case folder, which is made if the person agrees."""
+        draft = self._draft()
+        if not draft.folder.exists() and not slicer.util.confirmOkCancelDisplay(
+            _("There is no folder {folder} yet. Make it as a new case folder?").format(folder=draft.folder)
+        ):
+            return
+        try:
+            adding = addCase(draft, self._interpreter)
+        except MedSegDLError as problem:
+            self._row.say(str(problem))
+            return
+        self._row.follow(adding, _("Adding {image}…").format(image=draft.volumeNode.GetName()), self._onEnded)
+        self._showButton()
+
+    def close(self) -> None:
+        """Look at nothing any more."""
+        self._rest.stop()
+
+    def _onEnded(self, adding: Adding | None) -> None:
+        self._showButton()
+        if adding is None:
+            return
+        if not adding.caseName:
+            self._row.say(adding.sentence)
+            return
+        self._onAdded(adding.caseName)
+        row = self._cases.rowNamed(adding.caseName)
+        self._row.say(_addedSentence(adding, row))
+        self._look()
+
+    def _suggest(self, node: object) -> None:
+        """What was said of one image or segmentation must not be taken for another."""
+        if node.volume is not self._volume:
+            wasKept = self._volume is None and bool(node.patient)  # a scene was opened: its key stands
+            self._volume = node.volume
+            self._listAxes()
+            if node.volume is not None and not wasKept:
+                node.patient = self._patientOf(node.volume)  # never that of the image before
+        if node.segmentation is not self._segmentation:
+            wasKept, self._segmentation = self._segmentation is None, node.segmentation
+            if not wasKept:
+                node.status = CaseStatus.CORRECTED  # nobody has approved these segments
+
+    def _patientOf(self, volume: slicer.vtkMRMLScalarVolumeNode) -> str:
+        known = rememberedCase(volume)
+        return known.patient if known else suggestedPatient(volume)
+
+    def _look(self) -> None:
+        """Say what would be taken now, or why nothing can be."""
+        self._rest.stop()
+        self._showFields()
+        self._taken = None
+        problem = self._missing()
+        if not problem:
+            try:
+                problem = self._judge(self._draft())
+            except MedSegDLError as wrong:
+                problem = str(wrong)
+        if problem:
+            self._taken, self._ui.takenLabel.text = None, problem
+        self._showButton()
+
+    def _judge(self, draft: CaseDraft) -> str:
+        """Show what a case takes of the segmentation; returns what is wrong with it, or ""."""
+        table = labelTableFor(draft.folder, draft.segmentationNode)
+        self._taken = takenOf(draft.folder, draft.segmentationNode, table)
+        if not self._taken.pairs:
+            names = ", ".join(label.name for label in table.labels)
+            return _("None of the segments is a label of the folder ({names}): rename them in the Segment Editor.").format(
+                names=names
+            )
+        self._ui.takenLabel.text = self._taken.sentences() + "\n" + annotatedSlicesSentence(draft)
+        return ""
+
+    def _showFields(self) -> None:
+        """Fields that some choices only need."""
+        ui, annotated = self._ui, self._node.annotated if self._node else Annotated.ALL
+        ui.axisCombo.visible = ui.axisLabel.visible = annotated is not Annotated.ALL
+        ui.slicesEdit.visible = ui.slicesLabel.visible = annotated is Annotated.LISTED
+
+    def _listAxes(self) -> None:
+        """The planes in which slices may be counted, the volume's own first."""
+        combo = self._ui.axisCombo
+        combo.clear()
+        axes = sliceAxes(self._volume) if _hasVoxels(self._volume) else ()
+        for axis in axes:
+            combo.addItem(_axisText(axis), axis)
+
+    def _axis(self) -> str:
+        combo = self._ui.axisCombo
+        return combo.itemData(combo.currentIndex) if combo.currentIndex >= 0 else ""
+
+    def _missing(self) -> str:
+        """What is not chosen yet, as a sentence; "" when all is."""
+        if self._cases.folder is None:
+            return _("Choose a case folder first.")
+        if self._node is None or self._node.volume is None:
+            return _("Choose the image that was segmented.")
+        if not _hasVoxels(self._node.volume):
+            return _("This image has no voxels: choose another one.")
+        if self._node.segmentation is None:
+            return _("Choose the segmentation of this image.")
+        return "" if self._node.patient.strip() else _("Type a key for the patient.")
+
+    def _showButton(self) -> None:
+        self._ui.addButton.enabled = self._taken is not None and not self._row.busy
+        self._ui.addButton.toolTip = (
+            _(
+                "Copy the image and its segments into the case folder. An image that is there already gets the new "
+                "segments; the earlier ones are kept."
+            )
+            if self._taken
+            else self._ui.takenLabel.text
+        )
+
+    def _draft(self) -> CaseDraft:
+        node = self._node
+        slices = AnnotatedSlices(Which[node.annotated.name], self._axis(), node.slices)
+        return CaseDraft(
+            folder=self._cases.folder,
+            volumeNode=node.volume,
+            segmentationNode=node.segmentation,
+            patient=node.patient.strip(),
+            status=node.status.value,
+            annotated=slices,
+            leaveOutOthers=True,
+        )
+
+
+def _hasVoxels(volume: slicer.vtkMRMLScalarVolumeNode | None) -> bool:
+    return volume is not None and volume.GetImageData() is not None
+
+
+def _axisText(axis: str) -> str:
+    return {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}.get(axis, axis)
+
+
+def _addedSentence(adding: Adding, row: CaseRow | None) -> str:
+    if row is None:
+        return _("Added as case {name}.").format(name=adding.caseName)
+    again = _(" Its earlier segments are kept.") if adding.version > 1 else ""
+    return (
+        _("Added as case {name} of patient {patient}: {use}, version {version}.").format(
+            name=adding.caseName, patient=row.patient, use=useText(row.use), version=adding.version
+        )
+        + again
+    )

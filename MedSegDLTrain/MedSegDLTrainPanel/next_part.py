@@ -1,0 +1,98 @@
+"""Next case to correct: a model segments what nobody has checked yet; the one that it is least sure of is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from MedSegDLLib.errors import MedSegDLError
+from MedSegDLLib.zoo import list_models
+from MedSegDLScene.interpreter import Interpreter
+from MedSegDLTrainPanel.work_row import WorkRow
+from MedSegDLTrainScene.load_case import LoadedCase, loadCandidate
+from MedSegDLTrainScene.next_case import Candidate, NextCases
+
+
+class NextPart:
+    """Its button, its model and its bar; onLoaded(LoadedCase, name of the case or "") is called when one was loaded."""
+
+    def __init__(self, ui: object, interpreter: Interpreter, row: WorkRow, onLoaded: Callable[[LoadedCase, str], None]) -> None:
+        self._ui, self._interpreter, self._row, self._onLoaded = ui, interpreter, row, onLoaded
+        self._folder = self._images = None
+        ui.nextCaseButton.connect("clicked(bool)", self.start)
+        ui.nextModel.connect("currentIndexChanged(int)", self._showReason)
+        self.listModels()
+
+    def listModels(self) -> None:
+        """Offer the models that there are now; the chosen one stays chosen."""
+        combo = self._ui.nextModel
+        chosen = self._modelId()
+        combo.clear()
+        for model in list_models():
+            combo.addItem(f"{model.card.title} ({model.card.id})", model.card.id)
+        combo.setCurrentIndex(max(combo.findData(chosen), 0) if combo.count else -1)
+        self._showReason()
+
+    def show(self, folder: Path | None, images: Path | None, hasCases: bool) -> None:
+        """Where to look: a case folder (None: none yet), and a folder of images that are no cases yet (None: none)."""
+        self._folder, self._images = folder if hasCases else None, images
+        self._showReason()
+
+    def start(self) -> None:
+        """Let the model look at every case that nobody has checked."""
+        try:
+            looking = NextCases(self._folder, self._modelId(), self._interpreter, self._images)
+        except MedSegDLError as problem:
+            self._row.say(str(problem))
+            return
+        self._row.follow(looking, _("The model looks at the cases that nobody has corrected yet…"), self._onEnded, _fraction)
+        self._showReason()
+
+    def _onEnded(self, looking: NextCases | None) -> None:
+        self._showReason()
+        if looking is None:
+            return
+        if not looking.ranked:
+            self._row.say(looking.sentence or _("There is no case left that nobody has corrected."), looking.lines)
+            return
+        candidate = looking.ranked[0]
+        try:
+            loaded = loadCandidate(self._folder, candidate)
+        except MedSegDLError as problem:
+            self._row.say(str(problem), looking.lines)
+            return
+        self._row.say(_said(candidate, len(looking.ranked)), looking.warnings)
+        self._onLoaded(loaded, candidate.case)
+
+    def _modelId(self) -> str:
+        combo = self._ui.nextModel
+        return combo.itemData(combo.currentIndex) if combo.currentIndex >= 0 else ""
+
+    def _showReason(self) -> None:
+        reason = self._reason()
+        self._ui.nextCaseButton.enabled = not reason
+        self._ui.nextCaseButton.toolTip = reason or _(
+            "Let the model segment the cases that nobody has checked yet and load the one that it is least sure of, "
+            "with its segments to begin from."
+        )
+
+    def _reason(self) -> str:
+        """Why it cannot start now, or ""."""
+        if self._row.busy:
+            return _("The next case is being looked for.")
+        if self._folder is None:
+            return _("Choose a case folder with cases first.")
+        return "" if self._modelId() else _("There is no model to judge by: import or download one in MedSegDL.")
+
+
+def _fraction(looking: NextCases) -> float | None:
+    return looking.done / looking.of if looking.of else None
+
+
+def _said(candidate: Candidate, ranked: int) -> str:
+    return _(
+        "Loaded {name}, of {ranked} the one that the model is least sure of (mean entropy {entropy:.3f} bits a voxel). "
+        "Correct its segments, then add it below."
+    ).format(name=candidate.name, ranked=ranked, entropy=candidate.mean_entropy)
