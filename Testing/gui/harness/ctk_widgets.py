@@ -269,6 +269,20 @@ class ctkSliderWidget(QtWidgets.QWidget):
     prefix = Property(str, lambda self: self._spin.prefix(), lambda self, text: self._spin.setPrefix(text))
 
 
+class ctkComboBox(QtWidgets.QComboBox):
+    """Shows a default text while no item is current (Qt's own placeholder would change what becomes current)."""
+
+    defaultText = ""
+
+    def paintEvent(self, event: QtGui.QPaintEvent) -> None:
+        painter, option = QtWidgets.QStylePainter(self), QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        if self.currentIndex() == -1:
+            option.currentText = self.defaultText
+        painter.drawComplexControl(QtWidgets.QStyle.CC_ComboBox, option)
+        painter.drawControl(QtWidgets.QStyle.CE_ComboBoxLabel, option)
+
+
 class ctkMessageBox(QtWidgets.QMessageBox):
     """slicer.util's message box; the box "Don't show again" is left out."""
 

@@ -119,9 +119,14 @@ def _fileDialog(kind: str) -> Callable:
     return asked
 
 
-def _text(parent: Any = None, title: str = "", label: str = "", *_: Any) -> str:
+def askText(title: str, label: str) -> str:
+    """What the next dialog for a line of text answers, "" when it is cancelled."""
     given = _next(Dialog("getText", title, label))
     return "" if given is _MISSING or given is None else given
+
+
+def _text(parent: Any = None, title: str = "", label: str = "", *_: Any) -> str:
+    return askText(title, label)
 
 
 def take_over() -> None:

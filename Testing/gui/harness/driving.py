@@ -110,6 +110,9 @@ def choose(combo: Any, text: str) -> None:
     """Choose the item `text` of a combo box, as a person does in its list."""
     inner = _reachable(combo)
     box = inner if isinstance(inner, QtWidgets.QComboBox) else inner.findChild(QtWidgets.QComboBox)
+    if box is not inner and hasattr(inner, "act") and inner.act(text):  # an action of a qMRMLNodeComboBox
+        process_events()
+        return
     index = box.findText(text)
     if index < 0:
         raise AssertionError(f"'{text}' is not offered; offered are {[box.itemText(i) for i in range(box.count())]}")

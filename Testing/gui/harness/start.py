@@ -15,13 +15,13 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from Testing.scene import headless
 
-from . import application, ctk_widgets, dialogs, failures, mrml_widgets, palettes, qobjects, ui_files
+from . import application, ctk_widgets, dialogs, failures, mrml_widgets, node_combo_box, palettes, qobjects, ui_files
 from .wrappers import wrap, wrapperFor
 
 ROOT = Path(__file__).parents[3]
 MODULE_FOLDERS = (ROOT / "MedSegDL", ROOT / "MedSegDLTrain")
 _QT_MODULES = (QtCore, QtGui, QtWidgets)
-_MRML_WIDGETS = (mrml_widgets.qMRMLWidget, mrml_widgets.qMRMLNodeComboBox)
+_MRML_WIDGETS = (mrml_widgets.qMRMLWidget, node_combo_box.qMRMLNodeComboBox)
 _kept: dict[str, object] = {}
 
 
