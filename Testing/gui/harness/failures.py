@@ -7,13 +7,17 @@ application; PythonQt writes them to the console and goes on. `raise_first` turn
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
+from types import TracebackType
 
+import vtk
 from PySide6 import QtCore
 
 # What the platform plug-in "offscreen" says of itself, whatever the widgets do.
 _OF_THE_PLATFORM = ("propagateSizeHints", "This plugin does not support")
 _kept: list[str] = []
+_observers: list[int] = []
 
 
 class HarnessFailure(AssertionError):
@@ -41,9 +45,29 @@ def raise_first() -> None:
         raise HarnessFailure("\n".join(kept))
 
 
-def listen_to_qt() -> None:
-    """Keep each warning and error of Qt."""
+def listen() -> None:
+    """Keep each warning of Qt, each error of VTK, and each exception that PySide6 or VTK would only print."""
     QtCore.qInstallMessageHandler(_on_message)
+    sys.excepthook = _on_exception
+    window = vtk.vtkOutputWindow.GetInstance()
+    _observers.append(window.AddObserver(vtk.vtkCommand.ErrorEvent, _on_error))
+
+
+def listen_no_more() -> None:
+    QtCore.qInstallMessageHandler(None)
+    sys.excepthook = sys.__excepthook__
+    while _observers:
+        vtk.vtkOutputWindow.GetInstance().RemoveObserver(_observers.pop())
+
+
+def _on_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """PyErr_Print, which PySide6 and VTK's observers call, comes here."""
+    _kept.append("An exception was printed only:\n" + "".join(traceback.format_exception(kind, error, trace)))
+
+
+@vtk.calldata_type(vtk.VTK_STRING)
+def _on_error(window: vtk.vtkOutputWindow, event: str, text: str = "") -> None:
+    keep(f"VTK says: {text}")
 
 
 def _on_message(kind: QtCore.QtMsgType, context: QtCore.QMessageLogContext, message: str) -> None:

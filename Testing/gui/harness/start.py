@@ -32,7 +32,7 @@ def start() -> None:
     headless.start()
     app = QtWidgets.QApplication.instance() or application.qSlicerApplication(["Slicer"])
     app.use(slicer.mrmlScene, slicer.app.applicationLogic())
-    failures.listen_to_qt()
+    failures.listen()
     dialogs.take_over()
     qobjects.take_over()
     palettes.apply(dark=False)
@@ -49,6 +49,7 @@ def stop() -> None:
     """Take away again what start() installed, for tests that run without a window."""
     for name in ("qt", "ctk", "slicer.i18n", "slicer.ScriptedLoadableModule", "slicer.parameterNodeWrapper"):
         sys.modules.pop(name, None)
+    failures.listen_no_more()
     if "outside" in _kept:
         slicer.app = _kept.pop("outside")
 
