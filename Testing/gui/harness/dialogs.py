@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 from . import failures, members
 
@@ -129,9 +129,25 @@ def _text(parent: Any = None, title: str = "", label: str = "", *_: Any) -> str:
     return askText(title, label)
 
 
+_opened: list[str] = []
+
+
+def take_opened() -> list[str]:
+    """The addresses that code asked the desktop to open since the last call; nothing is opened."""
+    taken = _opened[:]
+    _opened.clear()
+    return taken
+
+
+def _openUrl(url: QtCore.QUrl) -> bool:
+    _opened.append(url.toString())
+    return True
+
+
 def take_over() -> None:
     """From now on the dialogs that code opens through `qt` are answered from the queue."""
     members.instead.update({"QMessageBox.exec": _executeMessage, "QDialog.exec": _execute, "QInputDialog.getText": _text})
+    members.instead["QDesktopServices.openUrl"] = _openUrl
     for kind in ("question", "information", "warning", "critical"):
         members.instead[f"QMessageBox.{kind}"] = _static(kind)
     for kind in ("getOpenFileName", "getOpenFileNames", "getSaveFileName", "getExistingDirectory"):

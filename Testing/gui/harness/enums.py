@@ -32,8 +32,11 @@ def _combined(value: EnumValue, other: int, number: int) -> int:
 
 @functools.cache
 def enumWrapper(pySideEnum: type[enum.Enum]) -> type[EnumValue]:
-    """The class of an enum's values."""
-    return type(pySideEnum.__name__, (EnumValue,), {"pySideEnum": pySideEnum})
+    """The class of an enum's values, which has them as attributes too."""
+    wrapper = type(pySideEnum.__name__, (EnumValue,), {"pySideEnum": pySideEnum})
+    for name, member in pySideEnum.__members__.items():
+        setattr(wrapper, name, wrapper(member.value))
+    return wrapper
 
 
 def wrapEnum(value: enum.Enum) -> EnumValue:

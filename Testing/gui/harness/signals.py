@@ -28,6 +28,8 @@ def pySideSignature(sender: QtCore.QObject, signature: str) -> str | None:
     """
     normalized = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
     named = getattr(type(sender), "cppSignatures", {})
+    if "PyObject" in normalized:  # only PySide6 calls it that
+        return None
     normalized = named.get(normalized, normalized)
     return normalized if sender.metaObject().indexOfSignal(normalized) >= 0 else None
 
@@ -79,10 +81,15 @@ class SignalFunction:
         self._sender, self._name, self._guard = sender, name, guard
 
     def connect(self, function: Callable) -> bool:
-        return connect(self._sender, firstSignature(self._sender, self._name), function, self._guard(function))
+        return connect(self._sender, self._signature(), function, self._guard(function))
 
     def disconnect(self, function: Callable | None = None) -> bool:
-        return disconnect(self._sender, firstSignature(self._sender, self._name), function)
+        return disconnect(self._sender, self._signature(), function)
+
+    def _signature(self) -> str:
+        first = firstSignature(self._sender, self._name)
+        named = {value: key for key, value in getattr(type(self._sender), "cppSignatures", {}).items()}
+        return named.get(first, first)
 
     def emit(self, *arguments: Any) -> None:
         from .wrappers import unwrap

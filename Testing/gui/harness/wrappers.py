@@ -28,8 +28,13 @@ class ClassWrapper(type):
 
     pySideClass: type
 
+    def __init__(cls, name: str, bases: tuple, namespace: dict) -> None:
+        super().__init__(name, bases, namespace)
+        if "pySideClass" not in namespace:  # written in Python: Qt calls what it overrides
+            cls.pySideClass = _shell(cls, bases[0].pySideClass)
+
     def __getattr__(cls, name: str) -> Any:
-        pySideClass = type.__getattribute__(cls, "__dict__").get("pySideClass") or cls.pySideClass
+        pySideClass = cls.pySideClass
         member = enumMember(pySideClass, name)
         if member is not None:
             return member
@@ -79,6 +84,19 @@ class InstanceWrapper(metaclass=ClassWrapper):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__} ({object.__repr__(self._qt)})"
+
+
+def _shell(cls: ClassWrapper, base: type) -> type:
+    """A PySide6 class whose overridden virtual methods call those of a class written in Python, as PythonQt's shells do."""
+
+    def forwarded(name: str) -> Callable:
+        def called(qt: Any, *arguments: Any) -> Any:
+            return guarded(getattr(wrap(qt), name))(*arguments)
+
+        return called
+
+    names = [name for name, item in vars(cls).items() if isinstance(item, types.FunctionType) and members.method(base, name)]
+    return type(base)(cls.__name__, (base,), {name: forwarded(name) for name in names} | {"_wrapperClass": cls})
 
 
 def _living(wrapper: InstanceWrapper, name: str) -> Any:
@@ -211,7 +229,7 @@ def _wrapObject(value: Any) -> InstanceWrapper:
     known = getattr(value, "_wrapper", None)
     wrapper = known() if known is not None else None
     if wrapper is None:
-        wrapperClass = wrapperFor(type(value))
+        wrapperClass = getattr(type(value), "_wrapperClass", None) or wrapperFor(type(value))
         wrapper = wrapperClass.__new__(wrapperClass)
         object.__setattr__(wrapper, "_qt", value)
         _remember(value, wrapper)
@@ -219,7 +237,8 @@ def _wrapObject(value: Any) -> InstanceWrapper:
 
 
 def _remember(value: Any, wrapper: InstanceWrapper) -> None:
-    value._wrapper = weakref.ref(wrapper)
+    written = hasattr(type(value), "_wrapperClass")  # in Python: its attributes must last as long as the object
+    value._wrapper = (lambda: wrapper) if written else weakref.ref(wrapper)
 
 
 @functools.cache
