@@ -16,7 +16,7 @@ from Testing.benchmarks.run import APPROACHES, measure
 from Testing.benchmarks.segment_results import PEERS, label_results, large_volume_results, memory_results, time_results
 from Testing.benchmarks.setting import LARGE, SMALL
 from Testing.benchmarks.training_memory import MemorySetting, measure_memory, training_memory_results
-from Testing.benchmarks.training_step import STEP_APPROACHES, StepSetting, measure_step, step_results
+from Testing.benchmarks.training_step import IN_TURNS, StepSetting, measure_step, step_results
 
 LOSSES = ("ours", *LOSS_PEERS)
 BENCHMARKS = {
@@ -27,7 +27,7 @@ BENCHMARKS = {
     "loss_64": Benchmark(measure_loss, LossSetting(64, passes=5), LOSSES, 3, partial(loss_results, "loss_64")),
     "loss_96": Benchmark(measure_loss, LossSetting(96, passes=3), LOSSES, 3, partial(loss_results, "loss_96")),
     "patches": Benchmark(measure_patches, PatchSetting(), tuple(PATCH_APPROACHES), 3, patch_results),
-    "training_step": Benchmark(measure_step, StepSetting(), tuple(STEP_APPROACHES), 3, step_results),
+    "training_step": Benchmark(measure_step, StepSetting(), (IN_TURNS,), 3, step_results),
     "training_memory": Benchmark(measure_memory, MemorySetting(), ("ours",), 1, training_memory_results),
 }
 
