@@ -16,7 +16,8 @@ from .start import dark, start, stop
 
 __all__ = [
     "Dialog", "HarnessFailure", "answer", "check", "choose", "click", "click_item", "close_modules", "dark", "drag_slider",
-    "grab", "key", "open_module", "process_events", "start", "stop", "take_opened", "take_shown", "take_unused", "type_text", "wait_until",
+    "grab", "key", "open_module", "process_events", "start", "stop", "take_opened", "take_shown", "take_unused", "type_text",
+    "wait_until",
 ]  # fmt: skip
 
 from .checking import check

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
-import vtk
 from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
 
 from . import dialogs
 from .ctk_widgets import ctkComboBox
 from .node_filter import NodeFilter, nodesOf, typeLabel
+from .scene_watch import SceneWatch
 
 _NODE_SIGNALS = ("nodeActivated", "nodeAdded", "nodeAddedByUser", "nodeAddedByUserAction", "nodeAboutToBeRemoved")
 _ACTION = QtCore.Qt.UserRole + 1
@@ -41,8 +41,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene, self._observed, self._flags, self._filter = None, [], _Flags(), NodeFilter()
-        self._watched: dict[str, tuple[slicer.vtkMRMLNode, int]] = {}
+        self._scene, self._watch, self._flags, self._filter = None, None, _Flags(), NodeFilter()
         self._baseNames: dict[str, str] = {}
         self._requested, self._noneText, self._switching = "", "None", False
         self._combo = ctkComboBox(self)
@@ -71,10 +70,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._forgetScene()
         self._scene = scene
         if scene is not None:
-            observers = {"NodeAdded": self._onAdded, "NodeAboutToBeRemoved": self._onRemoved}
-            observers |= dict.fromkeys(("EndImport", "EndClose"), lambda *_: self._rebuild())
-            self._observed = [scene.AddObserver(getattr(scene, f"{event}Event"), f) for event, f in observers.items()]
-        self._rebuild()
+            self._watch = SceneWatch(scene, self)
+            self.destroyed.connect(self._watch.forget)
+        self.rebuildNodes()
         first = self.nodeFromIndex(0)
         offered = first.GetID() if first is not None and not self._flags.none else ""
         self.setCurrentNodeID(before or self._requested or offered)
@@ -82,35 +80,16 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self.setEnabled(scene is not None)
 
     def _forgetScene(self) -> None:
-        for tag in self._observed:
-            self._scene.RemoveObserver(tag)
-        for node, tag in self._watched.values():
-            node.RemoveObserver(tag)
-        self._observed, self._watched = [], {}
+        if self._watch is not None:
+            self.destroyed.disconnect(self._watch.forget)
+            self._watch.forget()
+        self._watch = None
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _onAdded(self, scene: slicer.vtkMRMLScene, event: str, node: slicer.vtkMRMLNode) -> None:
-        if not scene.IsImporting():
-            self._watch(node)
-            self._update(node)
-
-    @vtk.calldata_type(vtk.VTK_OBJECT)
-    def _onRemoved(self, scene: slicer.vtkMRMLScene, event: str, node: slicer.vtkMRMLNode) -> None:
-        if not scene.IsClosing():
-            self._remove(node)
-            _, tag = self._watched.pop(node.GetID(), (node, None))
-            if tag is not None:
-                node.RemoveObserver(tag)
-
-    def _watch(self, node: slicer.vtkMRMLNode) -> None:
-        tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._update(node))
-        self._watched[node.GetID()] = (node, tag)
-
-    def _update(self, node: slicer.vtkMRMLNode) -> None:
+    def showNode(self, node: slicer.vtkMRMLNode) -> None:
         """Show a node that fits now, drop one that does not any more, write its name."""
         row = self._combo.findData(node.GetID())
         if not self._filter.accepts(node):
-            self._remove(node)
+            self.dropNode(node)
         elif row < 0:
             place = [one.GetID() for one in nodesOf(self._scene, self._filter)].index(node.GetID())
             self._combo.insertItem(place + self._flags.none, node.GetName() or "", node.GetID())
@@ -118,7 +97,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         elif self._combo.itemText(row) != (node.GetName() or ""):
             self._combo.setItemText(row, node.GetName() or "")
 
-    def _remove(self, node: slicer.vtkMRMLNode) -> None:
+    def dropNode(self, node: slicer.vtkMRMLNode) -> None:
         row = self._combo.findData(node.GetID())
         if row >= 0:
             self.nodeAboutToBeRemoved.emit(node)
@@ -126,14 +105,9 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             if self.currentNode() is None:
                 self.setCurrentNode(None)
 
-    def _rebuild(self) -> None:
+    def rebuildNodes(self) -> None:
         """All items anew, as after a scene was loaded or closed; the current node stays, if it is still there."""
         wanted, self._switching = self.currentNodeID, True
-        for node, tag in self._watched.values():
-            node.RemoveObserver(tag)
-        self._watched = {}
-        for i in range(self._scene.GetNumberOfNodes() if self._scene is not None else 0):
-            self._watch(self._scene.GetNthNode(i))
         self._combo.clear()
         if self._flags.none:
             self._combo.addItem(self._noneText, "")
@@ -149,7 +123,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     def _refilter(self) -> None:
         """After the filter was changed: items come and go, the others stay."""
         for i in range(self._scene.GetNumberOfNodes() if self._scene is not None else 0):
-            self._update(self._scene.GetNthNode(i))
+            self.showNode(self._scene.GetNthNode(i))
         self._writeActions()
 
     # Items after the nodes
