@@ -11,7 +11,7 @@ import vtk
 
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.image import LabelMap
-from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLLib.labels import LabelTable
 from MedSegDLScene.grids import BINARY_LABELMAP, CLOSED_SURFACE, arrayFromImageData, emptyOrientedImage
 from MedSegDLScene.matching import labelsOfSegments
 from MedSegDLScene.placing import transformBetween
@@ -59,18 +59,23 @@ def labelmapFromSegmentation(
     valueType = np.uint8 if max((label.value for label in labels.labels), default=0) < 256 else np.uint16
     result = np.zeros(geometry.shape_zyx, valueType)
     overlap = np.zeros(geometry.shape_zyx, bool)
-    for layer in _layersOnGrid(segmentationNode, referenceVolumeNode, matched):
+    values = {segmentId: label.value for segmentId, label in matched.items()}
+    for layer in layersOnGrid(segmentationNode, referenceVolumeNode, values):
         overlap |= (result > 0) & (layer > 0)
         result = np.maximum(result, layer.astype(valueType))
     return SegmentsOnGrid(LabelMap(result, geometry, segmentationNode.GetName()), int(overlap.sum()), leftOut)
 
 
-def _layersOnGrid(
+def layersOnGrid(
     segmentationNode: slicer.vtkMRMLSegmentationNode,
     referenceVolumeNode: slicer.vtkMRMLScalarVolumeNode,
-    matched: dict[str, Label],
+    values: dict[str, int],
 ) -> Iterator[np.ndarray]:
-    """One (Z, Y, X) array of label values for each set of segments that share an image; within one nothing overlaps."""
+    """The segments of which `values` has the ids, with its values (1…65535), on the volume's own grid as in the scene.
+
+    One (Z, Y, X) uint16 array for each set of segments that share an image; within one nothing overlaps. Raises InputError
+    for representations that Slicer cannot turn into voxels.
+    """
     reference = emptyOrientedImage(geometryOfVolume(referenceVolumeNode))
     segments = segmentationNode.GetSegmentation()
     transform = transformBetween(segmentationNode, referenceVolumeNode)
@@ -78,9 +83,9 @@ def _layersOnGrid(
         segments, transform = _voxelised(segmentationNode, transform, reference), None
     for layer in range(segments.GetNumberOfLayers()):
         valueOf = {
-            segments.GetSegment(segmentId).GetLabelValue(): matched[segmentId].value
+            segments.GetSegment(segmentId).GetLabelValue(): values[segmentId]
             for segmentId in segments.GetSegmentIDsForLayer(layer)
-            if segmentId in matched
+            if segmentId in values
         }
         if valueOf:
             onGrid = slicer.vtkOrientedImageData()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from functools import partial
 
 import slicer
 import vtk
@@ -14,7 +15,7 @@ import vtk
 from MedSegDLLib.labels import Label, LabelTable, Terminology, terminology_from_text
 from MedSegDLLib.segmentation_file import segment_ids
 
-_TISSUE = ("SCT", "85756007")  # Slicer gives this type to every segment of which nobody said what it is
+TISSUE = ("SCT", "85756007")  # Slicer gives this type to every segment of which nobody said what it is
 
 
 def segmentIds(labels: LabelTable) -> dict[Label, str]:
@@ -33,7 +34,7 @@ def labelsOfSegments(segments: slicer.vtkSegmentation, labels: LabelTable) -> di
     matched: dict[str, Label] = {}
     for ofSegment, ofLabel in (
         (lambda segmentId: segmentId, ids.get),
-        (lambda segmentId: _codesOf(_terminology(segments.GetSegment(segmentId))), lambda label: _codesOf(label.terminology)),
+        (lambda segmentId: _codesOf(terminologyOf(segments.GetSegment(segmentId))), lambda label: _codesOf(label.terminology)),
         (lambda segmentId: segments.GetSegment(segmentId).GetName(), lambda label: label.name),
     ):
         segmentsLeft = [segmentId for segmentId in segments.GetSegmentIDs() if segmentId not in matched]
@@ -45,6 +46,24 @@ def labelsOfSegments(segments: slicer.vtkSegmentation, labels: LabelTable) -> di
     return matched
 
 
+def pairedSegments(first: slicer.vtkSegmentation, second: slicer.vtkSegmentation) -> dict[str, str]:
+    """For each segment id of `first` that of the segment of `second` that means the same; others are left out.
+
+    Two belong together if they alone have one terminology (the default, tissue, says nothing), else one name (whatever its
+    capitals), else one id that somebody has chosen, for "Segment_1" says nothing either.
+    """
+    paired: dict[str, str] = {}
+    for keyOf in (
+        lambda segments, segmentId: _codesOf(terminologyOf(segments.GetSegment(segmentId))),
+        lambda segments, segmentId: segments.GetSegment(segmentId).GetName().strip().casefold() or None,
+        lambda segments, segmentId: None if segmentId.startswith("Segment_") else segmentId,
+    ):
+        left = [each for each in first.GetSegmentIDs() if each not in paired]
+        others = _alone([each for each in second.GetSegmentIDs() if each not in paired.values()], partial(keyOf, second))
+        paired |= {each: others[key] for key, each in _alone(left, partial(keyOf, first)).items() if key in others}
+    return paired
+
+
 def _alone(items: list, keyOf: Callable[..., Hashable | None]) -> dict:
     """The items by their keys, without those that have no key or share it."""
     keys = [keyOf(item) for item in items]
@@ -52,7 +71,8 @@ def _alone(items: list, keyOf: Callable[..., Hashable | None]) -> dict:
     return {key: item for key, item in zip(keys, items, strict=True) if key is not None and counts[key] == 1}
 
 
-def _terminology(segment: slicer.vtkSegment) -> Terminology | None:
+def terminologyOf(segment: slicer.vtkSegment) -> Terminology | None:
+    """What a segment is tagged with, also Slicer's default, whose type is TISSUE."""
     text = vtk.mutable("")
     segment.GetTag(segment.GetTerminologyEntryTagName(), text)
     return terminology_from_text(str(text))
@@ -60,7 +80,7 @@ def _terminology(segment: slicer.vtkSegment) -> Terminology | None:
 
 def _codesOf(terminology: Terminology | None) -> tuple | None:
     """What two terminologies must agree in: scheme and value, whatever the meanings are called."""
-    if terminology is None or (terminology.type.scheme, terminology.type.value) == _TISSUE:
+    if terminology is None or (terminology.type.scheme, terminology.type.value) == TISSUE:
         return None
     codes = (terminology.type, terminology.type_modifier, terminology.region, terminology.region_modifier)
     return tuple((code.scheme, code.value) if code else None for code in codes)

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "MedSegDL" / "MedSegDLScene"
 # Name in slicer.util: first release that has it, looked up in the tags of Slicer's repository (Base/Python/slicer/util.py).
 FIRST_VERSION = {
     "NodeModify": "4.6.0",
+    "addVolumeFromArray": "4.11.20200930",
     "arrayFromVolume": "4.8.0",
     "arrayFromVTKMatrix": "4.11.20200930",
     "vtkMatrixFromArray": "4.11.20200930",
