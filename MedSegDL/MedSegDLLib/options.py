@@ -69,6 +69,7 @@ class SegmentOptions:
     labels: tuple[str, ...] | None = None  # names to keep; the others are dropped after all classes have competed
     region: Region | None = None  # only voxels in here are segmented
     batch_size: int | None = None  # patches that go through the network together
+    postprocessing: bool = True  # what the card asks for: largest pieces, minimum volumes, holes; False leaves it all out
     uncertainty: bool = False  # also tell how sure the network is (Result.mean_entropy)
 
     def __post_init__(self) -> None:

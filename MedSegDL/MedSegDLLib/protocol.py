@@ -10,17 +10,17 @@ Every line is {"message": NAME, …}; the further keys are the fields of the dat
 | load        | caller | get a model into memory ahead of time                                                           |
 | loaded      | worker | the model of that load is in memory                                                             |
 | segment     | caller | segment the image in a file, and write the label map into another file, which exists            |
-| cancel      | caller | stop that segment; it is answered with cancelled (or finished, if that was on its way)           |
+| cancel      | caller | stop that segment; it is answered with cancelled (or finished, if that was on its way)          |
 | ask_devices | caller | answered with devices                                                                           |
 | devices     | worker | as in ready, with the memory that is free now                                                   |
 | progress    | worker | stage, 0…1 of it, seconds left or null; at most 20 a second                                     |
 | heartbeat   | worker | twice a second, from a thread of its own: for how long the work has made no step                |
 | finished    | worker | the label map is in its file (`voxel_type`, C order); labels, report, mean entropy              |
-| failed      | worker | why a load or segment failed; `spoilt`: the process is of no more use (its GPU failed)           |
+| failed      | worker | why a load or segment failed; `spoilt`: the process is of no more use (its GPU failed)          |
 | cancelled   | worker | that segment stopped and left nothing                                                           |
 
-`request` is the number that the caller gave its load or segment. One load or segment is under way at a time; the worker
-works off in order what comes meanwhile. End of file on its standard input ends the worker at once, whatever it is doing.
+`request` is the number that the caller gave its load or segment. One load or segment is under way at a time. End of file
+on its standard input ends the worker at once, whatever it is doing.
 
 Whoever changes a message raises PROTOCOL_VERSION. The keys of hello never change: two versions must understand it.
 """
@@ -43,7 +43,11 @@ _NAME = "message"
 
 
 class ProtocolError(MedSegDLError):
-    """A line is no message of this protocol, or comes from a program of another version."""
+    """A line is no message of this protocol."""
+
+
+class VersionError(ProtocolError):
+    """The hello of a program of another version, with a sentence for a person."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +240,7 @@ def to_line(message: Request | Answer) -> bytes:
 
 
 def from_line(line: bytes) -> Request | Answer:
-    """The message in a line. Raises ProtocolError for anything else, and for the hello of another version."""
+    """The message in a line. Raises ProtocolError for anything else, VersionError for the hello of another version."""
     document = _document(line)
     name = document.pop(_NAME, None)
     if name == "hello":
@@ -259,7 +263,7 @@ def _document(line: bytes) -> dict[str, Any]:
 def _check_version(hello: dict[str, Any]) -> None:
     theirs = (hello.get("protocol"), hello.get("program"))
     if theirs != (PROTOCOL_VERSION, __version__):
-        raise ProtocolError(
+        raise VersionError(
             f"The segmentation process is MedSegDL {theirs[1]} (protocol {theirs[0]}), but this is MedSegDL {__version__} "
             f"(protocol {PROTOCOL_VERSION}): install one version only, and start the program again."
         )

@@ -34,9 +34,10 @@ def segment(
 ) -> Result:
     """Segment `image` with `model`; the result lies on the image's own grid, voxel for voxel.
 
-    `progress` gets the stages preprocess, network and postprocess; `cancel` acts within one batch of patches (one patch on
-    a CPU). Every class competes for each voxel; labels that were not asked for are dropped afterwards. `peak_memory_mib`
-    is the most memory that tensors held on the GPU during this call or, on a CPU, that the process ever held (resident).
+    `progress` gets the stages preprocess, trial (of number formats, if the precision is "auto"), network and postprocess;
+    `cancel` acts within one batch of patches (one patch on a CPU). Every class competes for each voxel; labels that were not
+    asked for are dropped afterwards. `peak_memory_mib` is the most memory that tensors held on the GPU during this call or,
+    on a CPU, that the process ever held (resident).
 
     Raises InputError (wrong number of channels, an image of one value, a region outside of it, an unknown label),
     ModelError, DeviceError (no such device, too little memory) and Cancelled.
@@ -50,13 +51,13 @@ def segment(
         prepared = preprocess(image, model.card.preprocessing, options.region, model.card.inference.patch_size)
     progress("preprocess", 1.0, 0.0)
     cancel.check()
-    execution = _execution(prepared, model, device, options.precision, stopwatch)
+    execution = _execution(prepared, model, device, options.precision, progress, stopwatch)
     uncertainty = Uncertainty() if options.uncertainty else None
     classes = _classes(prepared, model, options, execution, progress, cancel, stopwatch, uncertainty)
     cancel.check()
     progress("postprocess", 0.0, None)
     with stopwatch.stage("postprocess"):
-        array = prepared.restored(_finished(classes, prepared, model, labels))
+        array = prepared.restored(_finished(classes, prepared, model, labels, options.postprocessing))
     progress("postprocess", 1.0, 0.0)
     segmentation = Segmentation(LabelMap(array, image.geometry, image.name), labels)
     entropy = uncertainty.mean_entropy if uncertainty else None
@@ -73,14 +74,19 @@ def _check(image: Image, model: Model) -> None:
         raise InputError(f"Every voxel of the image has the value {lowest}: there is nothing to segment; check the file.")
 
 
-def _execution(prepared: Prepared, model: Model, device: torch.device, precision: str, stopwatch: Stopwatch) -> Execution:
+def _execution(
+    prepared: Prepared, model: Model, device: torch.device, precision: str, progress: Progress, stopwatch: Stopwatch
+) -> Execution:
     """As asked for; "auto" by a trial with the patch in the middle of the image."""
     if precision != "auto":
         return Execution(device, precision, channels_last=precision != "float32")
+    progress("trial", 0.0, None)
     with stopwatch.stage("trial"):
-        return chosen_execution(
+        execution = chosen_execution(
             model.network, _middle_patch(prepared.array, model), device, model.card.inference, model.card.weights_sha256
         )
+    progress("trial", 1.0, 0.0)
+    return execution
 
 
 def _middle_patch(array: np.ndarray, model: Model) -> torch.Tensor:
@@ -124,10 +130,13 @@ def _classes(
     )
 
 
-def _finished(classes: np.ndarray, prepared: Prepared, model: Model, wanted: LabelTable) -> np.ndarray:
-    """Label values of the model's table after the card's postprocessing, of the wanted labels only."""
+def _finished(
+    classes: np.ndarray, prepared: Prepared, model: Model, wanted: LabelTable, with_postprocessing: bool
+) -> np.ndarray:
+    """Label values of the model's table, of the wanted labels only, after the card's postprocessing if that is wanted."""
     values = [0, *(label.value for label in model.labels.labels)]
     labels = classes if values == list(range(len(values))) else np.array(values, np.min_scalar_type(values[-1]))[classes]
-    ml = float(np.prod(prepared.spacing_zyx)) / 1000
-    labels = postprocess(labels, model.card.postprocessing, model.labels, ml)
+    if with_postprocessing:
+        ml = float(np.prod(prepared.spacing_zyx)) / 1000
+        labels = postprocess(labels, model.card.postprocessing, model.labels, ml)
     return labels if wanted == model.labels else only(labels, {label.value for label in wanted.labels})

@@ -113,6 +113,9 @@ def test_postprocessing_of_the_card(bright):
     found = segment(image, model, PLAIN).segmentation.labelmap.array
     assert found.sum() == 18
     assert found[1:3, 2:5, 2:5].all()
+    without = segment(image, model, dataclasses.replace(PLAIN, postprocessing=False)).segmentation.labelmap.array
+    assert without.sum() == 19
+    assert without[4, 15, 15] == 1
 
 
 def test_progress_runs_through_the_stages(bright):
@@ -123,6 +126,15 @@ def test_progress_runs_through_the_stages(bright):
         fractions = [fraction for name, fraction in told if name == stage]
         assert fractions == sorted(fractions)
         assert (fractions[0], fractions[-1]) == (0, 1)
+
+
+def test_the_trial_of_number_formats_is_a_stage_of_its_own(bright, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSEGDL_CACHE", str(tmp_path))
+    told = []
+    options = dataclasses.replace(PLAIN, precision="auto")
+    segment(_image(), bright, options, progress=lambda stage, fraction, left: told.append((stage, fraction)))
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["preprocess", "trial", "network", "postprocess"]
+    assert [fraction for stage, fraction in told if stage == "trial"] == [0, 1]
 
 
 def test_a_cancelled_run_ends_with_cancelled(bright):

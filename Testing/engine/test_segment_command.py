@@ -16,7 +16,7 @@ from MedSegDLLib.files import read_labelmap, write_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image
 from MedSegDLLib.labels import read_label_table
-from MedSegDLLib.model_card import Expected
+from MedSegDLLib.model_card import Expected, Postprocessing
 from MedSegDLLib.segmentation_file import read_segmentation
 from Testing.engine.conftest import BOX, OBLIQUE, CommandLine
 from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
@@ -70,6 +70,20 @@ def test_labels_keeps_only_those_named(command_line: CommandLine, box_file: Path
     assert outcome.status == 0
     assert set(np.unique(read_labelmap(tmp_path / "out.nii.gz").array)) <= {0, 2}
     assert [label.name for label in read_label_table(tmp_path / "out_labels.csv").labels] == ["Brightest"]
+
+
+def test_no_postprocessing_leaves_out_what_the_card_asks_for(command_line: CommandLine, tmp_path: Path, monkeypatch):
+    write_bright_model(tmp_path / "zoo", "largest", postprocessing=Postprocessing(largest_component=("Bright",)))
+    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "zoo"))
+    array = np.zeros((1, 4, 20, 20), np.int16)
+    array[0, 1:3, 2:5, 2:5] = array[0, 3, 15, 15] = 100
+    write_image(Image(array, Geometry((20, 20, 4))), tmp_path / "two.nii.gz")
+    found = []
+    for options in ([], ["--no-postprocessing"]):
+        output = tmp_path / "out.nii.gz"
+        assert command_line("segment", tmp_path / "two.nii.gz", "--model", "largest", "--output", output, *options).status == 0
+        found.append(int(read_labelmap(output).array.sum()))
+    assert found == [18, 19]
 
 
 def test_roi_leaves_the_rest_empty(command_line: CommandLine, box_file: Path, tmp_path: Path):

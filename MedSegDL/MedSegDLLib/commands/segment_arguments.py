@@ -34,6 +34,11 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         "--overlap", metavar="SHARE", type=float, help="share of a patch that its neighbour covers again, 0…0.9"
     )
     parser.add_argument("--batch-size", metavar="N", type=int, help="patches that go through the network together")
+    parser.add_argument(
+        "--no-postprocessing",
+        action="store_true",
+        help="leave out what the card asks for: largest pieces, minimum volumes, holes",
+    )
     parser.add_argument("--progress", choices=KINDS, help="default: a bar if stderr is a terminal")
 
 
@@ -49,6 +54,7 @@ def options_of(arguments: argparse.Namespace, roi: str | None = None) -> Segment
         labels=labels,
         region=Region.parse(roi) if roi else None,
         batch_size=arguments.batch_size,
+        postprocessing=not arguments.no_postprocessing,
     )
 
 
