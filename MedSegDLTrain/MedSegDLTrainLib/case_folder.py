@@ -89,11 +89,12 @@ def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modali
         if is_new:
             write_label_table(table, folder / LABELS_FILE)
         _keep_earlier(folder, case)
-        if case.version == 1:
-            write_image(image, image_path(folder, case))
-        write_case_labels(folder, case, labels, dataset)
-        cases = {before.name: before for before in document.cases} | {case.name: case}
-        write_case_list(folder, CaseList(tuple(cases.values()), document.patients), dataset)
+        with _taken_back_if_it_fails(folder, case):
+            if case.version == 1:
+                write_image(image, image_path(folder, case))
+            write_case_labels(folder, case, labels, dataset)
+            cases = {before.name: before for before in document.cases} | {case.name: case}
+            write_case_list(folder, CaseList(tuple(cases.values()), document.patients), dataset)
     return case
 
 
@@ -261,6 +262,20 @@ def _keep_earlier(folder: Path, case: Case) -> None:
     kept.parent.mkdir(exist_ok=True)
     with written_beside(kept) as beside:
         shutil.copyfile(label_path(folder, case), beside)
+
+
+@contextmanager
+def _taken_back_if_it_fails(folder: Path, case: Case) -> Iterator[None]:
+    """The files of a case that cases.json does not know, say because the disk is full, go; corrected labels come back."""
+    try:
+        yield
+    except BaseException:
+        if case.version > 1:
+            earlier_label_path(folder, replace(case, version=case.version - 1)).replace(label_path(folder, case))
+        else:
+            label_path(folder, case).unlink(missing_ok=True)
+            image_path(folder, case).unlink(missing_ok=True)
+        raise
 
 
 def content_of(image: Image) -> str:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from MedSegDLLib.errors import InputError
+from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.files import read_image, read_labelmap, write_image, write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
@@ -92,6 +92,19 @@ def test_a_correction_that_was_stopped_and_done_again_keeps_the_first_labels(fol
     assert read_cases(folder) == (first,)
     assert _add(folder, tmp_path, value=2).version == 2
     assert read_labelmap(earlier_label_path(folder, first)).array.max() == 1
+
+
+@pytest.mark.parametrize("full", ["write_case_labels", "write_case_list"])
+def test_a_case_that_cannot_be_listed_leaves_no_files(folder, tmp_path, monkeypatch, full):
+    _add(folder, tmp_path)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with monkeypatch.context() as disk:
+        disk.setattr(f"MedSegDLTrainLib.case_folder.{full}", lambda *_: (_ for _ in ()).throw(OutputError("The disk is full.")))
+        for seed in (0, 1):  # a correction, and a case that is new
+            with pytest.raises(OutputError):
+                _add(folder, tmp_path, seed, value=2)
+            assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert [_add(folder, tmp_path, seed, value=2).version for seed in (0, 1)] == [2, 1]
 
 
 def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
