@@ -5,6 +5,7 @@ What a card has, too, is checked as a card's. Loss and optimiser are looked up w
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,20 @@ from MedSegDLTrainLib.schedules import SCHEDULES
 
 _LARGEST_SEED = 2**63 - 1  # what torch and numpy both take
 _LARGEST_PATCH, _LARGEST_FACTOR = 4096, 20
+_LARGEST_SHOWN = sys.float_info.max  # JSON has whole numbers beyond it
+_SMALLEST_SPACING_MM, _LARGEST_SPACING_MM = 0.01, 100
+_LONGEST_NAME = 4096  # of a file or folder, with its path
 _LARGEST = (
     ("sampling", "batch_size", 4096),
+    ("sampling", "jitter_mm", 10**4),
     ("optimisation", "epochs", 10**6),
     ("optimisation", "steps_per_epoch", 10**6),
     ("optimisation", "minutes", 60 * 24 * 366),
+    ("augmentation", "rotation_degrees", 180),
+    ("augmentation", "tilt_degrees", 180),
+    ("augmentation", "brightness", 100),
+    ("augmentation", "bias_field", 10),
+    ("augmentation", "noise", 100),
     ("augmentation", "shear", 2),
     ("augmentation", "elastic_mm", 100),
     ("augmentation", "blur_pixels", 32),
@@ -47,8 +57,13 @@ def problems_of(job: TrainingJob) -> Iterator[str]:
 def _job(job: TrainingJob) -> Iterator[str]:
     if not job.cases.strip():
         yield "cases must name a case folder"
+    for name in ("cases", "start_from"):
+        if "\0" in (text := getattr(job, name)) or len(text) > _LONGEST_NAME:
+            yield f"{name} {text[:40]!r} cannot be the name of a folder"
     if job.network.key not in NETWORKS:
         yield f"network: key {job.network.key!r} must be one of {', '.join(NETWORKS)}"
+    if job.network.in_channels != 1:
+        yield f"network: in_channels {job.network.in_channels} must be 1: a case has one image"
     if not 0 <= job.seed <= _LARGEST_SEED:
         yield f"seed {job.seed} must be within 0…{_LARGEST_SEED}"
     if (job.sampling.patch_size[2] == 1) != (job.inference.patch_size[2] == 1):
@@ -62,9 +77,13 @@ def _limits(job: TrainingJob) -> Iterator[str]:
     for part, name, largest in _LARGEST:
         value = getattr(getattr(job, part), name)
         if value is not None and value > largest:
-            yield f"{part}: {name} {value:g} must not exceed {largest:,}"
-    if max(job.sampling.patch_size) > _LARGEST_PATCH:
-        yield f"sampling: patch_size {job.sampling.patch_size} must not exceed {_LARGEST_PATCH} along an axis"
+            yield f"{part}: {name} {min(value, _LARGEST_SHOWN):g} must not exceed {largest:,}"
+    for part in ("sampling", "inference"):
+        if max(size := getattr(job, part).patch_size) > _LARGEST_PATCH:
+            yield f"{part}: patch_size {size} must not exceed {_LARGEST_PATCH} along an axis"
+    spacing = job.preprocessing.spacing
+    if any(edge is not None and not _SMALLEST_SPACING_MM <= edge <= _LARGEST_SPACING_MM for edge in spacing):
+        yield f"preprocessing: spacing {spacing} must lie within {_SMALLEST_SPACING_MM}…{_LARGEST_SPACING_MM} mm"
     for name in ("scale", "gamma", "contrast"):
         low, high = getattr(job.augmentation, name)
         if high > _LARGEST_FACTOR or low < 1 / _LARGEST_FACTOR:
