@@ -134,29 +134,10 @@ def test_the_installed_tree_passes_tests_of_its_own(built):
     where = ["-o", f"pythonpath={place} {ROOT}", "-p", "no:cacheprovider"]
     code = f"import sys, pytest, MedSegDLLib as lib; assert lib.__file__.startswith({str(place)!r}); "
     code += "sys.exit(pytest.main(sys.argv[1:]))"
-    result = subprocess.run(
-        [sys.executable, "-c", code, "-q", *where, *tests],
-        cwd=ROOT,
-        env=with_path(place),
-        capture_output=True,
-        encoding="utf-8",
-    )
-    assert result.returncode == 0, result.stdout[-3000:]
-
-
-def with_path(place: Path) -> dict[str, str]:
-    import os
-
-    return os.environ | {"PYTHONPATH": str(place)}
-
-
-def constant(module: str, name: str) -> str:
-    """The text that a module's script gives parent.<name>."""
-    tree = ast.parse((ROOT / module / f"{module}.py").read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).endswith(f"parent.{name}"):
-            return ast.unparse(node.value)
-    raise AssertionError(f"{module}.py sets no parent.{name}")
+    command = [sys.executable, "-c", code, "-q", *where, *tests]
+    environment = os.environ | {"PYTHONPATH": str(place)}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1000:]
 
 
 @pytest.mark.parametrize("module", MODULES)
