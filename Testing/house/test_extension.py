@@ -140,6 +140,13 @@ def test_the_installed_tree_passes_tests_of_its_own(built):
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-1000:]
 
 
+def constant(module: str, name: str) -> str:
+    """The expression that a module's script gives parent.<name>."""
+    tree = ast.parse((ROOT / module / f"{module}.py").read_text(encoding="utf-8"))
+    given = (node for node in ast.walk(tree) if isinstance(node, ast.Assign))
+    return next(ast.unparse(node.value) for node in given if ast.unparse(node.targets[0]).endswith(f"parent.{name}"))
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_what_the_extensions_manager_shows_is_there(module):
     for name in ("title", "categories", "contributors", "helpText", "acknowledgementText"):
