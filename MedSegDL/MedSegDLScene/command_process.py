@@ -36,8 +36,8 @@ class CommandProcess:
         self.status: int | None = None
         self._process: subprocess.Popen | None = None
         self._output: LineReader | None = None
-        self._cancelled_for = self._dead_for = 0
-        self._cancelled = False
+        self._cancelled_for: int | None = None  # polls
+        self._dead_for = 0
         self._start(interpreter, arguments)
 
     @property
@@ -57,20 +57,22 @@ class CommandProcess:
             return
         for line in self._output.lines():
             self._take(line)
-        self._cancelled_for += self._cancelled
-        if self._cancelled_for > _POLLS_TO_END:
+        if self._cancelled_for is not None and not self._output.ended:
+            self._cancelled_for += 1
+            if self._cancelled_for < _POLLS_TO_END:
+                return  # its status is left where it is: as long as nobody takes it, its whole group can be killed
             kill_group(self._process)
         status = self._process.poll()
         self._dead_for += status is not None
-        # A child that it left behind may keep the pipe open.
+        # A process that it left behind on purpose may keep the pipe open.
         if status is not None and (self._output.ended or self._dead_for > _POLLS_TO_END):
             self._output.close()
             self.status = status
 
     def cancel(self) -> None:
         """Ask it and all that it has started to end; what has not after some polls is killed."""
-        if not self.ended and not self._cancelled:
-            self._cancelled = True
+        if not self.ended and self._cancelled_for is None:
+            self._cancelled_for = 0
             ask_group_to_end(self._process)
 
     def _start(self, interpreter: Interpreter, arguments: Sequence[str]) -> None:

@@ -26,12 +26,15 @@ def ask_group_to_end(process: subprocess.Popen) -> None:
 
 
 def kill_group(process: subprocess.Popen) -> None:
-    """End the process and its children at once; nothing happens if it has ended, for its id may be another's by now."""
+    """End the process and its children at once, also children that outlived it.
+
+    Nothing happens once its status has been taken (Popen.poll, wait): from then on its id may be another's.
+    """
     _end(process, getattr(signal, "SIGKILL", None))
 
 
 def _end(process: subprocess.Popen, number: int | None) -> None:
-    if process.poll() is not None:
+    if process.returncode is not None:
         return
     if sys.platform == "win32":
         subprocess.Popen(["taskkill", "/T", "/F", "/PID", str(process.pid)], creationflags=subprocess.CREATE_NO_WINDOW)

@@ -14,7 +14,7 @@ busy elsewhere does not poll and so hears nothing.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A segmentation on the image's own grid; `report` as report.py has it, but for files; `mean_entropy` if asked for."""
+    """A segmentation on the image's own grid; `report` as report.py has it, but for files; `mean_entropy` if options.uncertainty."""
 
     segmentation: Segmentation
     report: dict
@@ -147,10 +147,9 @@ class WorkerClient:
         if self._process is None:
             self._start()
 
-    def segment(self, image: Image, model_folder: Path, options: SegmentOptions, uncertainty: bool = False) -> Request:
+    def segment(self, image: Image, model_folder: Path, options: SegmentOptions) -> Request:
         """Queue a segmentation; `image` must not be changed until the request is running."""
         request = Request()
-        options = replace(options, uncertainty=uncertainty or options.uncertainty)
         self._waiting.append(_Job(next(self._numbers), model_folder, request, image, options))
         return request
 

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from MedSegDLLib.protocol import Answer, Hello, ProtocolError, Request, from_line, to_line
+from MedSegDLLib.protocol import Answer, Hello, ProtocolError, Request, VersionError, from_line, to_line
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLScene.line_pipes import LineReader, LineWriter
 from MedSegDLScene.process_groups import kill_group, own_group
@@ -107,9 +107,11 @@ class WorkerProcess:
             message = from_line(line)
         except ProtocolError as reason:
             self._log.append(_text(line))
-            if self.pid or self._before_hello > _MOST_LINES_BEFORE_HELLO or line.startswith(b'{"message": "hello"'):
-                self.lost = "" if self._answers.ended else str(reason)
             self._before_hello += 1
+            if isinstance(reason, VersionError):
+                self.lost = str(reason)
+            elif (self.pid or self._before_hello > _MOST_LINES_BEFORE_HELLO) and not self._answers.ended:
+                self.lost = "The segmentation process said something that is no answer, and was ended: try again."
             return None
         if isinstance(message, Hello):
             self.pid = message.pid
