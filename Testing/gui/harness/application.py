@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import slicer
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtCore, QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
 
 
@@ -191,45 +191,3 @@ class qSlicerApplication(QtWidgets.QApplication):
     @Slot()
     def resumeRender(self) -> None:
         self.renderPauses -= 1
-
-
-class qSlicerScriptedLoadableModule(QtCore.QObject):
-    """`parent` of a ScriptedLoadableModule: title, texts and path; and the module's widget, once it is opened."""
-
-    def __init__(self, name: str, path: str, parent: QtCore.QObject) -> None:
-        super().__init__(parent)
-        self._values = {"name": name, "path": path, "title": "", "helpText": "", "acknowledgementText": ""}
-        self._lists: dict[str, list[str]] = {
-            "categories": [],
-            "dependencies": [],
-            "contributors": [],
-            "associatedNodeTypes": [],
-        }
-        self._icon, self._hidden, self._widget = QtGui.QIcon(), False, None
-
-    def _value(name: str) -> Property:
-        return Property(str, lambda self: self._values[name], lambda self, value: self._values.__setitem__(name, value))
-
-    def _list(name: str) -> Property:
-        return Property("QStringList", lambda self: self._lists[name], lambda self, value: self._lists.__setitem__(name, value))
-
-    name, path = Property(str, lambda self: self._values["name"]), Property(str, lambda self: self._values["path"])
-    title, helpText, acknowledgementText = _value("title"), _value("helpText"), _value("acknowledgementText")
-    categories, dependencies, contributors = _list("categories"), _list("dependencies"), _list("contributors")
-    associatedNodeTypes = _list("associatedNodeTypes")
-
-    def _setIcon(self, icon: QtGui.QIcon) -> None:
-        self._icon = icon
-
-    def _setHidden(self, hidden: bool) -> None:
-        self._hidden = hidden
-
-    icon = Property(QtGui.QIcon, lambda self: self._icon, _setIcon)
-    hidden = Property(bool, lambda self: self._hidden, _setHidden)
-
-    def setWidget(self, widget: QtCore.QObject) -> None:
-        self._widget = widget
-
-    @Slot(result=QtCore.QObject)
-    def widgetRepresentation(self) -> QtCore.QObject | None:
-        return self._widget

@@ -6,47 +6,50 @@ import importlib
 from typing import Any
 
 import slicer
-from PySide6 import QtWidgets
 
 from . import driving
-from .application import qSlicerScriptedLoadableModule
-from .mrml_widgets import qMRMLWidget
-from .wrappers import wrap
+from .module_classes import qSlicerScriptedLoadableModule, qSlicerScriptedLoadableModuleWidget
+from .wrappers import unwrap, wrap
 
 WIDTH = 400  # pixels: the width of Slicer's module panel
-_open: list[Any] = []
+_open: list[qSlicerScriptedLoadableModuleWidget] = []
 
 
 def open_module(name: str) -> Any:
     """The module's widget object (class NAMEWidget), shown 400 pixels wide; its `.parent` is the panel."""
-    python = importlib.import_module(name)
-    manager = slicer.app.moduleManager()._qt
+    panel = _make(name)
+    _open.append(panel)
+    panel.setup()
+    panel.setMRMLScene(slicer.mrmlScene)  # after setup, as in the application
+    panel.layout().setContentsMargins(0, 0, 0, 0)
+    panel.resize(WIDTH, 900)
+    panel.show()
+    panel.activateWindow()
+    panel.enter()
+    driving.process_events()
+    return panel.self()
+
+
+def _make(name: str) -> qSlicerScriptedLoadableModuleWidget:
+    python, manager = importlib.import_module(name), unwrap(slicer.app.moduleManager())
     module = qSlicerScriptedLoadableModule(name, python.__file__, manager)
     manager.known[name] = module
     setattr(slicer.modules, name.lower(), wrap(module))
     getattr(python, name)(wrap(module))
-    panel = qMRMLWidget()
-    panel.setLayout(QtWidgets.QVBoxLayout())
-    panel.setMRMLScene(slicer.mrmlScene)
-    panel.resize(WIDTH, 900)
-    widget = getattr(python, f"{name}Widget")(wrap(panel))
-    widget.setup()
-    setattr(slicer.modules, f"{name}Widget", widget)
-    panel.show()
-    if hasattr(widget, "enter"):
-        widget.enter()
-    _open.append((widget, panel, module))
-    driving.process_events()
-    return widget
+    panel = qSlicerScriptedLoadableModuleWidget(name)
+    module.setWidget(panel)
+    panel.instantiate()
+    return panel
 
 
 def close_modules() -> None:
-    """Leave and clean up each open panel, as the application does when it closes."""
+    """Leave and clean up each open panel, as the application does when it ends."""
+    manager = unwrap(slicer.app.moduleManager())
     while _open:
-        widget, panel, module = _open.pop()
-        if hasattr(widget, "exit"):
-            widget.exit()
-        slicer.app.moduleManager()._qt.moduleAboutToBeUnloaded.emit(module.property("name"))
+        panel = _open.pop()
+        panel.exit()
+        manager.moduleAboutToBeUnloaded.emit(panel.moduleName)
+        manager.known.pop(panel.moduleName)
         panel.close()
         panel.deleteLater()
     driving.process_events()

@@ -15,13 +15,25 @@ from PySide6 import QtCore, QtGui, QtWidgets
 
 from Testing.scene import headless
 
-from . import application, ctk_widgets, dialogs, failures, mrml_widgets, node_combo_box, palettes, qobjects, ui_files
+from . import (
+    application,
+    ctk_widgets,
+    dialogs,
+    failures,
+    module_classes,
+    mrml_widgets,
+    node_combo_box,
+    palettes,
+    qobjects,
+    ui_files,
+)
 from .wrappers import wrap, wrapperFor
 
 ROOT = Path(__file__).parents[3]
 MODULE_FOLDERS = (ROOT / "MedSegDL", ROOT / "MedSegDLTrain")
 _QT_MODULES = (QtCore, QtGui, QtWidgets)
 _MRML_WIDGETS = (mrml_widgets.qMRMLWidget, node_combo_box.qMRMLNodeComboBox)
+_MODULE_CLASSES = (module_classes.qSlicerScriptedLoadableModule, module_classes.qSlicerScriptedLoadableModuleWidget)
 _kept: dict[str, object] = {}
 
 
@@ -77,7 +89,7 @@ def _extendSlicer(app: application.qSlicerApplication) -> None:
     _kept.setdefault("window", application.qSlicerMainWindow())
     _kept["app"], _kept["outside"] = app, slicer.app
     slicer.app = wrap(app)
-    for cls in (*_MRML_WIDGETS, application.qSlicerScriptedLoadableModule):
+    for cls in (*_MRML_WIDGETS, *_MODULE_CLASSES):
         setattr(slicer, cls.__name__, wrapperFor(cls))
     sys.modules["slicer.i18n"] = slicer.i18n = _module(
         "slicer.i18n", {"tr": lambda text: text, "translate": lambda _, text: text}
