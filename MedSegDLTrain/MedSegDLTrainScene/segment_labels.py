@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import slicer
-import vtk
 
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.labels import Label, LabelTable, terminology_from_text
+from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLScene.matching import TISSUE, terminologyOf
 from MedSegDLTrainLib.cases import LARGEST_LABEL
 
 
@@ -29,7 +29,7 @@ def tableOfSegments(segmentationNode: slicer.vtkMRMLSegmentationNode, leftOut: s
 
 
 def _label(value: int, segment: slicer.vtkSegment) -> Label:
-    text = vtk.mutable("")
-    segment.GetTag(segment.GetTerminologyEntryTagName(), text)
-    colour = tuple(round(255 * part) for part in segment.GetColor())
-    return Label(value, segment.GetName(), colour, terminology_from_text(str(text)))
+    terminology = terminologyOf(segment)
+    if terminology and (terminology.type.scheme, terminology.type.value) == TISSUE:
+        terminology = None  # Slicer's default, which says nothing
+    return Label(value, segment.GetName(), tuple(round(255 * part) for part in segment.GetColor()), terminology)

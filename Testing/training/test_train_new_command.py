@@ -11,8 +11,8 @@ import pytest
 
 from MedSegDLLib.__main__ import main
 from MedSegDLTrainLib.commands.train_new import reasons_table
-from MedSegDLTrainLib.job_reasons import shown
 from MedSegDLTrainLib.job import Augmentation, read_job
+from MedSegDLTrainLib.job_reasons import shown
 from MedSegDLTrainLib.planning.job import planned_job
 from MedSegDLTrainLib.planning.wishes import Wishes
 from Testing.training.killing import PACKAGES
