@@ -12,9 +12,8 @@ import slicer
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image
-from MedSegDLLib.labels import Label
+from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.options import SegmentOptions
-from MedSegDLLib.report import label_volumes
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLScene.matching import segmentIds
@@ -71,8 +70,11 @@ class VolumeTask:
         """A sentence if what the run needs has left the scene, else empty."""
         return self._remembered.whatIsGone
 
-    def place(self, segmentations: Sequence[Segmentation]) -> Placed:
-        """Put the result into the scene; raises InputError where it would not lie over the volume as that is now."""
+    def place(self, segmentations: Sequence[Segmentation], reports: Sequence[dict]) -> Placed:
+        """Put the result into the scene; raises InputError where it would not lie over the volume as that is now.
+
+        `reports` are the worker's, in the order of the segmentations.
+        """
         order, segmentation = self._remembered.order, segmentations[0]
         self._checkGeometry(order.volumeNode)
         sentence = self._sentenceOnChange(order.volumeNode)
@@ -88,7 +90,7 @@ class VolumeTask:
             keepChanges(node)
             ids = updateSegmentation(node, segmentation, order.volumeNode, order.existing, algorithm)
         _sign(node, self._origin)
-        return Placed(node, _rowsOf(segmentation, ids), sentence=sentence or _sentenceOnNothing([segmentation]))
+        return Placed(node, _rowsOf(segmentation, reports[0], ids), sentence=sentence or _sentenceOnNothing(reports))
 
     def _checkGeometry(self, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
         checkHasVoxels(volumeNode)
@@ -137,7 +139,7 @@ class SequenceTask:
         name = self._remembered.volume.name
         return "" if same else f"The sequence of '{name}' was changed or removed while it was segmented: there is no result."
 
-    def place(self, segmentations: Sequence[Segmentation]) -> Placed:
+    def place(self, segmentations: Sequence[Segmentation], reports: Sequence[dict]) -> Placed:
         """Put the results of all frames into the scene, with a plot of the volumes."""
         order, origin = self._remembered.order, self._origin
         frames, labels = framesOf(order.volumeNode), segmentations[0].labels
@@ -146,12 +148,14 @@ class SequenceTask:
             segmentations, order.volumeNode, order.segmentationNode, origin.algorithm_name, name, origin.attributes
         )
         _sign(node, origin)
-        curves = _curvesOf(segmentations, frames.times_s)
+        curves = _curvesOf(labels, reports, frames.times_s)
         addVolumePlot(curves, node)
-        shown = segmentations[curves[0].end_diastolic_frame]
+        shown = curves[0].end_diastolic_frame
         everywhere = {label: each for label, each in segmentIds(labels).items() if node.GetSegmentation().GetSegment(each)}
         doubts = " ".join(curve.doubt for curve in curves if curve.doubt)
-        return Placed(node, _rowsOf(shown, everywhere), curves, _sentenceOnNothing(segmentations) or doubts)
+        return Placed(
+            node, _rowsOf(segmentations[shown], reports[shown], everywhere), curves, _sentenceOnNothing(reports) or doubts
+        )
 
 
 def taskOf(remembered: RememberedOrder, origin: Origin) -> VolumeTask | SequenceTask:
@@ -199,22 +203,21 @@ def _sign(node: slicer.vtkMRMLSegmentationNode, origin: Origin) -> None:
         node.SetDescription(origin.description)
 
 
-def _rowsOf(segmentation: Segmentation, ids: dict[Label, str]) -> tuple[SegmentRow, ...]:
-    rows = zip(segmentation.labels.labels, label_volumes(segmentation), strict=True)
+def _rowsOf(segmentation: Segmentation, report: dict, ids: dict[Label, str]) -> tuple[SegmentRow, ...]:
+    rows = zip(segmentation.labels.labels, report["labels"], strict=True)
     return tuple(
         SegmentRow(label.name, label.colour, row["volume_ml"], row["voxels"], ids.get(label, "") if row["voxels"] else "")
         for label, row in rows
     )
 
 
-def _curvesOf(segmentations: Sequence[Segmentation], times_s: tuple[float, ...]) -> tuple[VolumeCurve, ...]:
-    rows = [label_volumes(segmentation) for segmentation in segmentations]
+def _curvesOf(labels: LabelTable, reports: Sequence[dict], times_s: tuple[float, ...]) -> tuple[VolumeCurve, ...]:
     return tuple(
-        VolumeCurve(label.name, label.colour, tuple(frame[n]["volume_ml"] for frame in rows), times_s)
-        for n, label in enumerate(segmentations[0].labels.labels)
+        VolumeCurve(label.name, label.colour, tuple(report["labels"][n]["volume_ml"] for report in reports), times_s)
+        for n, label in enumerate(labels.labels)
     )
 
 
-def _sentenceOnNothing(segmentations: Sequence[Segmentation]) -> str:
-    found = any(segmentation.labelmap.array.any() for segmentation in segmentations)
+def _sentenceOnNothing(reports: Sequence[dict]) -> str:
+    found = any(row["voxels"] for report in reports for row in report["labels"])
     return "" if found else "Nothing was found: check that volume and model belong together."

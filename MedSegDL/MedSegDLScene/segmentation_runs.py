@@ -190,7 +190,7 @@ class SegmentationRuns:
 
     def _finish(self, work: _Work) -> None:
         self._work = None  # first: what watches the scene may poll while the result goes in
-        placed, run = work.task.place(work.segmentations), work.run
+        placed, run = work.task.place(work.segmentations, work.reports), work.run
         run.rows, run.curves, run.note = placed.rows, placed.curves, placed.sentence
         name = placed.segmentationNode.GetName()
         run.report = report_of_run(work.reports, placed.curves, run.remembered.volume.name, name, work.origin)
@@ -239,6 +239,6 @@ def segmentNow(runs: SegmentationRuns, order: Order, processEvents: Callable[[],
 def _copyProgress(work: _Work) -> None:
     run, request = work.run, work.request
     run.stage, run.fraction, run.seconds_left = request.stage, request.fraction, request.seconds_left
-    if work.task.frames > 1:
-        spent = time.monotonic() - work.begun
-        run.seconds_left = spent / run.frame * (run.frames - run.frame) if run.frame else None
+    if run.frames > 1:
+        done = run.frame + {"network": request.fraction, "postprocess": 1.0}.get(request.stage, 0.0)
+        run.seconds_left = (time.monotonic() - work.begun) * (run.frames - done) / done if run.frame else None

@@ -99,7 +99,8 @@ def labelsFound(segmentation: Segmentation) -> list[Label]:
     if array.min() < 0:
         raise InputError(f"The label map has the value {array.min()}, but labels are 1 or more: correct the label map.")
     bins = int(array.max()) + 1
-    counts = sum(np.bincount(plane.ravel(), minlength=bins) for plane in array)  # by planes: bincount copies to 64 bits
+    # By planes, for bincount copies to 64 bits; most planes of most results are empty.
+    counts = sum((np.bincount(plane.ravel(), minlength=bins) for plane in array if plane.any()), np.zeros(bins, int))
     present = set(np.flatnonzero(counts).tolist()) - {0}
     if unnamed := sorted(present - {label.value for label in segmentation.labels.labels}):
         raise InputError(f"The label map has the values {unnamed}, which no label names: add them to the label table.")

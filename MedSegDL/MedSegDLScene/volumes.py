@@ -20,8 +20,9 @@ def imageFromVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> Image:
     """
     _checkKind(volumeNode, "vtkMRMLScalarVolumeNode", "an image with one grey value a voxel")
     voxels = slicer.util.arrayFromVolume(volumeNode)
-    array = voxels.astype(np.float32 if np.issubdtype(voxels.dtype, np.floating) else voxels.dtype)
-    if wrong := array.size - int(np.isfinite(array).sum()):
+    fractions = np.issubdtype(voxels.dtype, np.floating)
+    array = voxels.astype(np.float32 if fractions else voxels.dtype)
+    if fractions and (wrong := array.size - int(np.isfinite(array).sum())):
         raise InputError(f"'{volumeNode.GetName()}' has {wrong} voxels without a finite value: replace or crop them first.")
     return Image(array[np.newaxis], geometryOfVolume(volumeNode), volumeNode.GetName())
 
