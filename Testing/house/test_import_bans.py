@@ -26,6 +26,9 @@ ALLOWED = {ENGINE: ["numpy", "torch"], SCENE: ["slicer", "vtk", "MedSegDLLib"], 
 
 # What Slicer imports before anything is installed into its Python.
 LIGHT_TRAINING = ["job", "job_checks", "progress", "cases", "splits", "division", "run_folder", "detached", "thumbnails"]
+# What starts and watches processes, for scripts outside of Slicer as well.
+LIGHT_SCENE = ["command_process", "interpreter", "line_pipes", "process_groups", "slicer_python", "worker_client"]
+LIGHT_SCENE += ["worker_process"]
 NOT_IN_SLICER = ["torch", "skimage", "scipy", "safetensors", "jsonschema", "matplotlib", "filelock"]
 
 
@@ -78,6 +81,11 @@ def test_the_scene_package_imports_without_what_slicer_lacks():
         *(f"MedSegDLScene.{file.stem}" for file in sorted(SCENE.glob("*.py")) if file.stem != "__init__"),
     ]
     result = import_without(modules, [*NOT_IN_SLICER, "qt", "ctk"])
+    assert result.returncode == 0, result.stderr
+
+
+def test_what_runs_processes_for_slicer_needs_no_slicer():
+    result = import_without([f"MedSegDLScene.{name}" for name in LIGHT_SCENE], [*NOT_IN_SLICER, *APPLICATION])
     assert result.returncode == 0, result.stderr
 
 
