@@ -5,6 +5,7 @@ The engine's own modules are in Testing/engine/test_imports.py.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +15,29 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "MedSegDL" / "MedSegDLLib"
 SCENE = ROOT / "MedSegDL" / "MedSegDLScene"
+PANEL = ROOT / "MedSegDL" / "MedSegDLPanel"
 TRAINING = ROOT / "MedSegDLTrain" / "MedSegDLTrainLib"
+TRAINING_SCENE = ROOT / "MedSegDLTrain" / "MedSegDLTrainScene"
+TRAINING_PANEL = ROOT / "MedSegDLTrain" / "MedSegDLTrainPanel"
 
 APPLICATION = ["slicer", "qt", "ctk", "vtk", "vtkmodules"]
+OF_TRAINING = ["MedSegDLTrainLib", "MedSegDLTrainScene", "MedSegDLTrainPanel"]
 BANNED = {
-    ENGINE: [*APPLICATION, "MedSegDLScene", "MedSegDLTrainLib"],
-    SCENE: ["torch", "qt", "ctk", "MedSegDLTrainLib"],
-    TRAINING: [*APPLICATION, "MedSegDLScene"],
+    ENGINE: [*APPLICATION, "MedSegDLScene", "MedSegDLPanel", *OF_TRAINING],
+    SCENE: ["torch", "qt", "ctk", "MedSegDLPanel", *OF_TRAINING],
+    PANEL: ["torch", *OF_TRAINING],
+    TRAINING: [*APPLICATION, "MedSegDLScene", "MedSegDLPanel", "MedSegDLTrainScene", "MedSegDLTrainPanel"],
+    TRAINING_SCENE: ["torch", "filelock", "qt", "ctk", "MedSegDLPanel", "MedSegDLTrainPanel"],
+    TRAINING_PANEL: ["torch", "filelock"],
 }
-ALLOWED = {ENGINE: ["numpy", "torch"], SCENE: ["slicer", "vtk", "MedSegDLLib"], TRAINING: ["torch", "MedSegDLLib"]}
+ALLOWED = {
+    ENGINE: ["numpy", "torch"],
+    SCENE: ["slicer", "vtk", "MedSegDLLib"],
+    PANEL: ["qt", "slicer", "MedSegDLScene", "MedSegDLLib"],
+    TRAINING: ["torch", "MedSegDLLib"],
+    TRAINING_SCENE: ["slicer", "vtk", "MedSegDLScene", "MedSegDLTrainLib"],
+    TRAINING_PANEL: ["qt", "slicer", "MedSegDLPanel", "MedSegDLTrainScene", "MedSegDLTrainLib"],
+}
 
 # What Slicer imports before anything is installed into its Python.
 LIGHT_TRAINING = ["job", "job_checks", "progress", "cases", "splits", "division", "run_folder", "detached", "thumbnails"]
@@ -65,7 +80,9 @@ def test_what_a_package_is_built_on_is_not_banned(folder):
 def import_without(modules: list[str], blocked: list[str]) -> subprocess.CompletedProcess:
     """Import `modules` in a new process in which the `blocked` ones cannot be found."""
     lines = ["import sys", f"sys.modules.update(dict.fromkeys({blocked!r}))", *(f"import {module}" for module in modules)]
-    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, encoding="utf-8")
+    # As in Slicer, whose module folder holds all packages: pip installs some of them only.
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(str(ROOT / module) for module in ("MedSegDL", "MedSegDLTrain"))}
+    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, encoding="utf-8", env=environment)
 
 
 def test_training_modules_for_slicer_import_with_numpy_and_simpleitk_alone():
@@ -74,12 +91,11 @@ def test_training_modules_for_slicer_import_with_numpy_and_simpleitk_alone():
     assert result.returncode == 0, result.stderr
 
 
-def test_the_scene_package_imports_without_what_slicer_lacks():
+@pytest.mark.parametrize("folder", [SCENE, TRAINING_SCENE], ids=lambda folder: folder.name)
+def test_the_scene_packages_import_without_what_slicer_lacks(folder):
     pytest.importorskip("slicer")
-    modules = [
-        "MedSegDLScene",
-        *(f"MedSegDLScene.{file.stem}" for file in sorted(SCENE.glob("*.py")) if file.stem != "__init__"),
-    ]
+    files = [file.stem for file in sorted(folder.glob("*.py")) if file.stem != "__init__"]
+    modules = [folder.name, *(f"{folder.name}.{file}" for file in files)]
     result = import_without(modules, [*NOT_IN_SLICER, "qt", "ctk"])
     assert result.returncode == 0, result.stderr
 
