@@ -16,10 +16,10 @@ from .start import dark, start, stop
 
 __all__ = [
     "Dialog", "HarnessFailure", "answer", "check", "choose", "click", "click_item", "close_modules", "dark", "drag_slider",
-    "grab", "key", "open_module", "process_events", "start", "stop", "take_opened", "take_shown", "take_unused", "type_text",
-    "wait_until",
+    "grab", "key", "load_module", "open_module", "process_events", "start", "stop", "take_opened", "take_shown", "take_unused",
+    "type_text", "wait_until",
 ]  # fmt: skip
 
 from .checking import check
-from .panels import close_modules, open_module
+from .panels import close_modules, load_module, open_module
 from .pictures import grab

@@ -27,7 +27,7 @@ from . import (
     qobjects,
     ui_files,
 )
-from .wrappers import wrap, wrapperFor
+from .wrappers import guarded, wrap, wrapperFor
 
 ROOT = Path(__file__).parents[3]
 MODULE_FOLDERS = (ROOT / "MedSegDL", ROOT / "MedSegDLTrain")
@@ -86,7 +86,9 @@ def _qtModule() -> types.ModuleType:
 
 
 def _extendSlicer(app: application.qSlicerApplication) -> None:
-    _kept.setdefault("window", application.qSlicerMainWindow())
+    if "window" not in _kept:
+        _kept["window"] = window = application.qSlicerMainWindow()
+        window.moduleSelector().moduleSelected.connect(guarded(_onSelected))
     _kept["app"], _kept["outside"] = app, slicer.app
     slicer.app = wrap(app)
     for cls in (*_MRML_WIDGETS, *_MODULE_CLASSES):
@@ -98,6 +100,12 @@ def _extendSlicer(app: application.qSlicerApplication) -> None:
         module = importlib.import_module(f".{own}", __package__)
         sys.modules[f"slicer.{name}"] = module
         setattr(slicer, name, module)
+
+
+def _onSelected(name: str) -> None:
+    from .panels import on_selected  # its classes need what this module installs
+
+    on_selected(name)
 
 
 def dark(on: bool = True) -> None:
