@@ -134,12 +134,16 @@ def is_owned(run: Path) -> bool:
 
 def status_of(run: Path) -> RunStatus:
     """Where the run stands; raises InputError if the folder holds no run."""
+    return standing(run, read_best(run).score if (run / VALIDATION_FILE).is_file() else None)
+
+
+def standing(run: Path, score: float | None) -> RunStatus:
+    """As `status_of`, for who knows the best `score` already: of many cases and labels it takes long to read."""
     if not (run / JOB_FILE).is_file():
         raise InputError(f"{run} holds no training run: there is no {JOB_FILE} in it.")
     events = last_events(run / EVENTS_FILE)
     steps = read_plan(run).steps if (run / PLAN_FILE).is_file() else 0
     latest = {event["event"]: event for event in events}
-    score = read_best(run).score if (run / VALIDATION_FILE).is_file() else None
     step = next((event["step"] for event in reversed(events) if "step" in event), 0)
     told = latest.get("step", {})
     state, reason = _state(events, is_owned(run))

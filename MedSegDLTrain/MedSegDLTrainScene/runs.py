@@ -14,7 +14,17 @@ from MedSegDLLib.errors import InputError, MedSegDLError, OutputError
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLTrainLib.detached import Launch, launch
 from MedSegDLTrainLib.progress import last_events
-from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, RunStatus, ask, status_of, withdraw_request
+from MedSegDLTrainLib.run_folder import (
+    EVENTS_FILE,
+    JOB_FILE,
+    VALIDATION_FILE,
+    RunStatus,
+    ask,
+    read_best,
+    standing,
+    status_of,
+    withdraw_request,
+)
 from MedSegDLTrainScene.event_tail import EventTail
 from MedSegDLTrainScene.known_runs import remember_run
 from MedSegDLTrainScene.run_history import RunHistory
@@ -95,10 +105,7 @@ def stop_run(run: Path) -> None:
 
 def run_status(run: Path) -> RunStatus:
     """Where a run stands; its state is MISSING, with a reason, where that cannot be told."""
-    try:
-        return _with_locks(lambda: status_of(run))
-    except MedSegDLError as reason:
-        return RunStatus(MISSING, reason=str(reason))
+    return _told(lambda: status_of(run))
 
 
 class RunWatch:
@@ -106,9 +113,11 @@ class RunWatch:
 
     def __init__(self, run: Path) -> None:
         self.run = run
-        self.status = run_status(run)
+        self._best = _BestScore(run)
+        self.status = RunStatus(MISSING)
+        self.look()
         self.history = RunHistory()
-        self._tail, self._asked = EventTail(run / EVENTS_FILE), time.monotonic()
+        self._tail = EventTail(run / EVENTS_FILE)
 
     @property
     def caught_up(self) -> bool:
@@ -126,7 +135,27 @@ class RunWatch:
 
     def look(self) -> None:
         """Ask for the status now, for example after a request."""
-        self.status, self._asked = run_status(self.run), time.monotonic()
+        self.status = _told(lambda: standing(self.run, self._best.score()))
+        self._asked = time.monotonic()
+
+
+class _BestScore:
+    """The score in a run's validation.json, which is read again when the file has changed."""
+
+    def __init__(self, run: Path) -> None:
+        self._path = run / VALIDATION_FILE
+        self._seen: tuple[int, int] | None = None
+        self._score: float | None = None
+
+    def score(self) -> float | None:
+        """None before the first validation; raises InputError if the file is damaged."""
+        if not self._path.is_file():
+            return None
+        file = self._path.stat()
+        if (file.st_mtime_ns, file.st_size) != self._seen:
+            self._score = read_best(self._path.parent).score
+            self._seen = (file.st_mtime_ns, file.st_size)
+        return self._score
 
 
 def _started(job: Path, run: Path, interpreter: Interpreter, resume: bool, device: str) -> Starting:
@@ -141,6 +170,13 @@ def _device(run: Path) -> str:
     """Where it ran last, as far as the end of what it told says."""
     named = [event["device"] for event in last_events(run / EVENTS_FILE) if "device" in event]
     return named[-1] if named else "auto"
+
+
+def _told(ask_status: Callable[[], RunStatus]) -> RunStatus:
+    try:
+        return _with_locks(ask_status)
+    except MedSegDLError as reason:
+        return RunStatus(MISSING, reason=str(reason))
 
 
 def _with_locks(do: Callable):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from MedSegDLLib.errors import InputError
+from MedSegDLLib.strict_json import write_json
 from MedSegDLScene.interpreter import Interpreter, this_interpreter
-from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, owned, request_to
+from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, VALIDATION_FILE, BestValidation, owned, read_best, request_to
 from MedSegDLTrainScene import event_tail, runs
 from MedSegDLTrainScene.event_tail import EventTail
 from MedSegDLTrainScene.known_runs import forget_run, free_run_folder, job_of, known_runs, remember_run, runs_of
@@ -129,6 +130,18 @@ def test_a_run_that_is_gone_is_missing_with_a_sentence(tmp_path):
     assert watch.poll() == ()
     assert watch.status.state == MISSING
     assert "holds no training run" in watch.status.reason
+
+
+def test_the_best_validation_is_read_again_only_when_it_has_changed(run, monkeypatch):
+    reads = []
+    monkeypatch.setattr(runs, "read_best", lambda folder: reads.append(folder) or read_best(folder))
+    watch = RunWatch(run)
+    for _ in range(5):
+        watch.look()
+    assert (len(reads), watch.status.score) == (1, 0.9)
+    write_json(BestValidation(30, "dice", 0.95, {}), run / VALIDATION_FILE)
+    watch.look()
+    assert (len(reads), watch.status.score) == (2, 0.95)
 
 
 def test_requests_are_written_and_nobody_waits(run):
