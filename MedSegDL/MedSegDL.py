@@ -22,6 +22,8 @@ from slicer.util import VTKObservationMixin
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLPanel.choices import ExistingSegments, Frames
 from MedSegDLPanel.panel import Panel
+from MedSegDLScene.dependencies import TORCH, missing
+from MedSegDLScene.sample_data import addPhantom, registerSampleData
 from MedSegDLScene.segmentation_runs import Order, SegmentationRuns, segmentNow
 from MedSegDLScene.segments import Existing
 from MedSegDLScene.slicer_python import slicerInterpreter
@@ -47,6 +49,8 @@ class MedSegDL(ScriptedLoadableModule):
             "The model lv_cine_mr was trained on the Sunnybrook Cardiac Data (Radau et al., The MIDAS Journal, 2009). Each "
             "model's card says whom to cite."
         )
+        icons = Path(self.resourcePath("Icons"))
+        slicer.app.connect("startupCompleted()", lambda: registerSampleData(icons))
 
 
 @parameterNodeWrapper
@@ -76,6 +80,7 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = None
         self._parameterNode = None
         self._guiTag = None
+        self._volumeNode = None  # the input, which is watched
         self._entered = False
 
     def setup(self):
@@ -135,9 +140,24 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if node is not None:
             self._guiTag = node.connectGui(self.ui)
             self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onModified)
+        self._watchVolume(node.inputVolume if node is not None else None)
         self.panel.follow(node)
 
     def _onModified(self, caller, event):
+        self._watchVolume(self._parameterNode.inputVolume)
+        self.panel.show()
+
+    def _watchVolume(self, volumeNode):
+        """A volume that is being loaded is in the scene before its voxels are."""
+        if volumeNode is self._volumeNode:
+            return
+        if self._volumeNode is not None:
+            self.removeObserver(self._volumeNode, vtk.vtkCommand.ModifiedEvent, self._onVoxels)
+        self._volumeNode = volumeNode
+        if volumeNode is not None:
+            self.addObserver(volumeNode, vtk.vtkCommand.ModifiedEvent, self._onVoxels)
+
+    def _onVoxels(self, caller, event):
         self.panel.show()
 
     def _afterSceneChange(self):
@@ -204,9 +224,6 @@ class MedSegDLTest(ScriptedLoadableModuleTest):
 
     def test_SegmentsThePhantom(self):
         """One frame of the phantom heart through the worker; without PyTorch says what was left out."""
-        from MedSegDLScene.dependencies import TORCH, missing
-        from MedSegDLScene.sample_data import addPhantom
-
         volumeNode = addPhantom()
         if missing([TORCH]):
             self.delayDisplay("Left out: the segmentation itself, because PyTorch is not installed here.")

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSegDLPanel.folding_log import FoldingLog
+from MedSegDLPanel.notes import standOut
 from MedSegDLPanel.polling import Polling
 from MedSegDLScene import dependencies
 from MedSegDLScene.dependencies import TORCH, Installation, Package, Process, Reason
@@ -30,6 +31,7 @@ class DependenciesBanner:
         self._packages = (TORCH, *dependencies.read_requirements(requirements))
         self._missing: tuple[Package, ...] = ()
         self._installation: Installation | None = None
+        standOut(ui.dependenciesLabel)
         self._log = FoldingLog(ui.installLogButton, ui.installLog)
         ui.installButton.connect("clicked(bool)", self._onInstall)
         ui.installCancelButton.connect("clicked(bool)", self._onCancel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from MedSegDLPanel.folding_log import FoldingLog
+from MedSegDLPanel.notes import standOut
 
 
 class ErrorView:
@@ -12,6 +13,7 @@ class ErrorView:
 
     def __init__(self, ui: object) -> None:
         self._ui = ui
+        standOut(ui.errorLabel)
         self._log = FoldingLog(ui.errorLogButton, ui.errorLog)
         ui.errorCloseButton.connect("clicked(bool)", self.clear)
         self.clear()

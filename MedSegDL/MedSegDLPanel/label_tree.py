@@ -7,7 +7,12 @@ from collections.abc import Callable, Sequence
 import qt
 from slicer.i18n import tr as _
 
-Groups = Sequence[tuple[str, Sequence[str]]]  # name of a group and the names of its labels; "" for labels without a group
+from MedSegDLLib.labels import LabelTable
+from MedSegDLPanel.heights import fitTree
+from MedSegDLScene.label_groups import groupsOf, matching
+
+_ROWS_SEEN = 10
+_FEW = 12  # rows that are read at a glance: groups are open
 
 
 class LabelTree:
@@ -15,7 +20,7 @@ class LabelTree:
 
     def __init__(self, ui: object, onChosen: Callable[[list[str] | None], None]) -> None:
         self._ui, self._onChosen = ui, onChosen
-        self._groups: Groups = ()
+        self._labels = LabelTable(())
         self._items: dict[str, qt.QTreeWidgetItem] = {}
         self._filling = False
         ui.labelTree.connect("itemChanged(QTreeWidgetItem*,int)", self._onItemChanged)
@@ -24,10 +29,10 @@ class LabelTree:
         ui.labelNoneButton.connect("clicked(bool)", lambda: self._checkFound(lambda checked: False))
         ui.labelInvertButton.connect("clicked(bool)", lambda: self._checkFound(lambda checked: not checked))
 
-    def show(self, groups: Groups, chosen: Sequence[str] | None) -> None:
+    def show(self, labels: LabelTable, chosen: Sequence[str] | None) -> None:
         """The labels in their groups, those in `chosen` checked; None checks all."""
-        if groups != self._groups:
-            self._groups = groups
+        if labels != self._labels:
+            self._labels = labels
             self._fill()
             self._ui.labelSearchEdit.text = ""
         self._check({name: chosen is None or name in chosen for name in self._items})
@@ -36,26 +41,26 @@ class LabelTree:
         tree = self._ui.labelTree
         self._filling, self._items = True, {}
         tree.clear()
-        for group, names in self._groups:
+        for group, names in groupsOf(self._labels):
             parent = _addItem(tree.addTopLevelItem, group, qt.Qt.ItemIsAutoTristate) if group else None
             for name in names:
                 self._items[name] = _addItem(parent.addChild if parent else tree.addTopLevelItem, name)
         self._filling = False
+        fitTree(tree, len(self._items) + tree.topLevelItemCount, 3, _ROWS_SEEN)
         self._unfold()
 
     def _unfold(self) -> None:
         """Groups are open where that is little to read, and while something is searched."""
-        if len(self._items) <= 12 or self._ui.labelSearchEdit.text.strip():
+        if len(self._items) <= _FEW or self._ui.labelSearchEdit.text.strip():
             self._ui.labelTree.expandAll()
         else:
             self._ui.labelTree.collapseAll()
 
     def _onSearch(self, text: str) -> None:
-        words = text.lower().split()
+        found = set(matching(self._labels, text))
         tree = self._ui.labelTree
-        for group, names in self._groups:
-            for name in names:
-                self._items[name].setHidden(not all(word in f"{group} {name}".lower() for word in words))
+        for name, item in self._items.items():
+            item.setHidden(name not in found)
         for row in range(tree.topLevelItemCount):
             item = tree.topLevelItem(row)
             if item.childCount():

@@ -8,6 +8,7 @@ from html import escape
 from slicer.i18n import tr as _
 
 from MedSegDLLib.model_card import ModelCard, Quality
+from MedSegDLPanel.notes import standOut
 
 
 class ModelCardView:
@@ -15,6 +16,7 @@ class ModelCardView:
 
     def __init__(self, ui: object) -> None:
         self._ui = ui
+        standOut(ui.warningLabel)
         self.show(None)
 
     def show(self, card: ModelCard | None) -> None:
@@ -27,7 +29,8 @@ class ModelCardView:
 
     def warn(self, sentences: Sequence[str]) -> None:
         """Why a result is to be doubted before it is there; nothing where there is no reason."""
-        self._ui.warningLabel.text = "\n".join(sentences)
+        title = _("This volume does not look like those that the model was made for:")
+        self._ui.warningLabel.text = f"<b>{title}</b><br>{'<br>'.join(map(escape, sentences))}"
         self._ui.warningLabel.visible = bool(sentences)
 
 

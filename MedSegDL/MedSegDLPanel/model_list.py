@@ -9,9 +9,11 @@ import qt
 from MedSegDLLib.errors import ModelError
 from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.zoo import ZooModel, list_models, read_model
+from MedSegDLPanel.heights import fitTree
 from MedSegDLScene.model_choice import groupedModels, isFound
 
 _ID = qt.Qt.UserRole
+_ROWS_SEEN = 8
 
 
 class ModelList:
@@ -77,6 +79,7 @@ class ModelList:
                 self._items[model.card.id] = _addModel(parent, model)
         self._selecting = False
         self._onSearch(self._ui.modelSearchEdit.text)
+        fitTree(tree, tree.topLevelItemCount + len(self._items), 3, _ROWS_SEEN)
 
     def _onSearch(self, text: str) -> None:
         for modelId, item in self._items.items():

@@ -28,7 +28,6 @@ from MedSegDLPanel.result_view import ResultView
 from MedSegDLPanel.run_view import RunView
 from MedSegDLScene.command_process import CommandProcess
 from MedSegDLScene.interpreter import Interpreter
-from MedSegDLScene.label_groups import groupsOf
 from MedSegDLScene.model_choice import warningsFor
 from MedSegDLScene.segmentation_runs import Order, Run, SegmentationRuns
 from MedSegDLScene.segments import Existing
@@ -64,8 +63,8 @@ class Panel:
         self._arrivals = ModelArrivals(ui, start, self._polling, self._onModelsChanged)
         self._labels = LabelTree(ui, self._onLabels)
         self._devices = DeviceChoice(ui, self._onDevice)
-        self._run = RunView(root, ui, self._onApply, runs.cancel)
-        self._queue = QueueView(ui, runs.cancel)
+        self._run = RunView(root, ui, self._onApply, self._onCancel)
+        self._queue = QueueView(ui, self._onCancel)
         self._error = ErrorView(ui)
         self._result = ResultView(ui, self._onTrain)
         self._polling.add(self._poll)
@@ -88,9 +87,9 @@ class Panel:
         node, model = self._node, self._models.modelOf(self._node.modelId)
         self._models.select(node.modelId)
         self._card.show(model.card if model else None)
-        self._card.warn(warningsFor(node.inputVolume, model.card) if model and node.inputVolume else ())
+        self._card.warn(warningsFor(node.inputVolume, model.card) if model else ())
         self._arrivals.show(model)
-        self._labels.show(groupsOf(self._models.labelsOf(node.modelId)), _chosenLabels(node))
+        self._labels.show(self._models.labelsOf(node.modelId), _chosenLabels(node))
         self._showOptions()
         self._showRuns()
         self._warmUp()
@@ -182,6 +181,11 @@ class Panel:
         self._error.clear()
         self._run.say("")
         self._runs.add(self._order())
+        self._polling.wake()
+        self._showRuns()
+
+    def _onCancel(self, run: Run) -> None:
+        self._runs.cancel(run)
         self._polling.wake()
         self._showRuns()
 

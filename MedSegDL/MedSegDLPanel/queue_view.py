@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 import qt
 from slicer.i18n import tr as _
 
+from MedSegDLPanel.heights import fitTree
 from MedSegDLScene.segmentation_runs import Run
+
+_ROWS_SEEN = 6
 
 
 class QueueView:
@@ -17,6 +20,9 @@ class QueueView:
         self._ui, self._onCancel = ui, onCancel
         self._runs: list[Run] = []
         self._states: list[str] = []
+        ui.queueTree.header().setStretchLastSection(False)
+        ui.queueTree.header().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        ui.queueTree.header().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
         ui.cancelQueuedButton.connect("clicked(bool)", self._cancelChosen)
         ui.queueTree.connect("itemSelectionChanged()", self._showButton)
         self._delete = qt.QShortcut(qt.QKeySequence("Delete"), ui.queueTree)
@@ -34,6 +40,7 @@ class QueueView:
         self._runs, self._states = active, states
         self._ui.queueFrame.visible = len(active) > 1
         self._fill(chosen)
+        fitTree(self._ui.queueTree, len(active), 2, _ROWS_SEEN)
         self._showButton()
 
     def _fill(self, chosen: Run | None) -> None:

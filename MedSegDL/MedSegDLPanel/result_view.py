@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import slicer
 from slicer.i18n import tr as _
 
-from MedSegDLLib.errors import MedSegDLError
+from MedSegDLLib.errors import InputError, MedSegDLError
 from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLPanel import show_nodes
+from MedSegDLPanel.notes import standOut
 from MedSegDLPanel.segment_table import SegmentTable, TableRow
-from MedSegDLScene.comparison import diceOf
+from MedSegDLScene.comparison import compareSegmentations
 from MedSegDLScene.run_report import report_text
 from MedSegDLScene.segmentation_runs import Run
 from MedSegDLScene.volume_plots import volumeChartOf
+
+_CURVES_TOLD = 3
 
 
 class ResultView:
@@ -27,6 +30,7 @@ class ResultView:
         self._run: Run | None = None
         self._rows: list[TableRow] = []
         self._table = SegmentTable(ui.resultTable)
+        standOut(ui.curveLabel)
         ui.show3dButton.connect("clicked(bool)", self._onShow3D)
         ui.editorButton.connect("clicked(bool)", self._onEdit)
         ui.trainButton.connect("clicked(bool)", lambda: self._onTrain(self._run))
@@ -45,9 +49,9 @@ class ResultView:
         """A run that has finished."""
         ui = self._ui
         self._run = run
-        self._rows = [TableRow(row.name, row.colour, row.ml) for row in run.rows if row.voxels]
+        self._rows = [TableRow(row.segmentId, row.name, row.colour, row.ml) for row in run.rows if row.voxels]
         ui.resultLabel.text = _summary(run)
-        ui.curveLabel.text = "\n".join(_curveLine(curve) for curve in run.curves)
+        ui.curveLabel.text = "\n".join(map(_curveLine, _worthTelling(run.curves)))
         ui.curveLabel.visible = ui.plotButton.visible = bool(run.curves)
         ui.resultButton.visible = True
         ui.resultButton.collapsed = False
@@ -76,15 +80,30 @@ class ResultView:
         slicer.util.showStatusMessage(_("The report is in the clipboard."), 3000)
 
     def _onCompare(self, other: slicer.vtkMRMLSegmentationNode | None) -> None:
-        """Show Dice of this result and `other`; without one, the table alone."""
-        dice, note = {}, ""
+        """Show how far this result and `other` agree; without one, the table alone."""
+        rows, note = self._rows, ""
         if other is not None and self._run is not None:
             try:
-                dice, note = self._compared(other)
+                rows, note = self._compared(other)
             except MedSegDLError as problem:
                 note = str(problem)
-        self._table.show([replace(row, dice=dice.get(row.name)) for row in self._rows], compared=bool(dice))
+        self._table.show(rows, compared=rows is not self._rows)
         self._ui.compareNoteLabel.text, self._ui.compareNoteLabel.visible = note, bool(note)
+
+    def _compared(self, other: slicer.vtkMRMLSegmentationNode) -> tuple[list[TableRow], str]:
+        """The rows with what the comparison has of them, and which segments have no counterpart."""
+        volumeNode = self._run.order.volumeNode
+        if volumeNode is None:
+            raise InputError(_("The volume was removed, and both are compared on its grid."))
+        comparison = compareSegmentations(self._run.segmentationNode, other, volumeNode)
+        found = {row.segmentId: row for row in comparison.rows}
+        rows = [
+            replace(row, ml=pair.ml, otherMl=pair.otherMl, dice=pair.dice) if (pair := found.get(row.segmentId)) else row
+            for row in self._rows
+        ]
+        alone = comparison.onlyInSecond
+        note = _("Only in '{name}': {segments}.").format(name=other.GetName(), segments=_shortened(alone)) if alone else ""
+        return rows, note
 
 
 def _summary(run: Run) -> str:
@@ -94,15 +113,21 @@ def _summary(run: Run) -> str:
         title=run.title, seconds=sum(report["seconds"].values()), device=report["device"], precision=report["precision"]
     )
     absent = [row.name for row in run.rows if not row.voxels]
-    missing = _("Not found: {names}.").format(names=_shortened(absent)) if absent else ""
+    missing = _("Not found: {names}.").format(names=_shortened(absent)) if absent and not run.curves else ""
     return "\n".join(line for line in (facts, run.sentence, missing) if line)
 
 
-def _shortened(names: list[str]) -> str:
+def _shortened(names: Sequence[str]) -> str:
     """At most six names, and how many more there are."""
     if len(names) <= 6:
         return ", ".join(names)
     return _("{names} and {number} more").format(names=", ".join(names[:6]), number=len(names) - 6)
+
+
+def _worthTelling(curves: Sequence[VolumeCurve]) -> list[VolumeCurve]:
+    """The curves of what was found, the largest few; the plot and the table of the plot have all."""
+    found = [curve for curve in curves if curve.end_diastolic_ml]
+    return sorted(found, key=lambda curve: -curve.end_diastolic_ml)[:_CURVES_TOLD] or list(curves[:1])
 
 
 def _curveLine(curve: VolumeCurve) -> str:

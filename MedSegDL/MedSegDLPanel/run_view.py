@@ -11,7 +11,13 @@ from MedSegDLPanel import wording
 from MedSegDLScene.segmentation_runs import Run
 
 # Where each stage begins and ends on the one bar: the network takes nearly all of the time.
-_SPANS = {"model": (0.0, 0.06), "preprocess": (0.06, 0.1), "trial": (0.1, 0.12), "network": (0.12, 0.96), "postprocess": (0.96, 1.0)}
+_SPANS = {
+    "model": (0.0, 0.06),
+    "preprocess": (0.06, 0.1),
+    "trial": (0.1, 0.12),
+    "network": (0.12, 0.96),
+    "postprocess": (0.96, 1.0),
+}
 _TIMED = "network"  # the only stage whose time left is nearly that of the whole
 _STEPS = 1000  # of the bar
 

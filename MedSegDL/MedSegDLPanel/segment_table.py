@@ -9,18 +9,21 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSegDLPanel import wording
+from MedSegDLPanel.heights import fitTable
 
-_COLOUR, _NAME, _VOLUME, _DICE = range(4)
+_COLOUR, _NAME, _VOLUME, _OTHER_VOLUME, _DICE = range(5)
 _ROWS_SEEN = 9  # more scroll
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One segment: colour in 0…255, volume in ml, and its Dice where a comparison has one."""
+    """One segment: colour in 0…255, volume in ml; in a comparison also the other one's volume, and their Dice."""
 
+    segmentId: str
     name: str
     colour: tuple[int, int, int]
-    volume_ml: float
+    ml: float
+    otherMl: float | None = None
     dice: float | None = None
 
 
@@ -29,18 +32,19 @@ class SegmentTable:
 
     def __init__(self, table: qt.QTableWidget) -> None:
         self._table = table
-        table.setHorizontalHeaderLabels(["", _("Segment"), _("ml"), _("Dice")])
+        table.setHorizontalHeaderLabels(["", _("Segment"), _("ml"), _("other ml"), _("Dice")])
         header = table.horizontalHeader()
         header.setMinimumSectionSize(20)
+        table.verticalHeader().setDefaultSectionSize(24)
         header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         header.setSectionResizeMode(_NAME, qt.QHeaderView.Stretch)
         table.verticalHeader().setVisible(False)
-        table.setColumnHidden(_DICE, True)
 
     def show(self, rows: Sequence[TableRow], compared: bool) -> None:
-        """These rows; `compared` shows the Dice column, with a dash where a segment is on one side only."""
+        """These rows; `compared` shows the columns of a comparison, with a dash where a segment is on one side only."""
         table = self._table
         table.setRowCount(len(rows))
+        table.setColumnHidden(_OTHER_VOLUME, not compared)
         table.setColumnHidden(_DICE, not compared)
         for number, row in enumerate(rows):
             swatch = qt.QTableWidgetItem()
@@ -49,15 +53,10 @@ class SegmentTable:
             name.setToolTip(row.name)
             table.setItem(number, _COLOUR, swatch)
             table.setItem(number, _NAME, name)
-            table.setItem(number, _VOLUME, _number(wording.millilitres(row.volume_ml)))
+            table.setItem(number, _VOLUME, _number(wording.millilitres(row.ml)))
+            table.setItem(number, _OTHER_VOLUME, _number("–" if row.otherMl is None else wording.millilitres(row.otherMl)))
             table.setItem(number, _DICE, _number("–" if row.dice is None else f"{row.dice:.3f}"))
-        self._fitHeight(len(rows))
-
-    def _fitHeight(self, rows: int) -> None:
-        """As high as its rows, up to a limit beyond which it scrolls: no empty rows, no endless panel."""
-        table = self._table
-        row = table.verticalHeader().defaultSectionSize
-        table.setFixedHeight(table.horizontalHeader().sizeHint.height() + row * min(max(rows, 1), _ROWS_SEEN) + 4)
+        fitTable(table, len(rows), _ROWS_SEEN)
 
 
 def _number(text: str) -> qt.QTableWidgetItem:

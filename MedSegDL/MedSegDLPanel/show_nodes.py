@@ -54,9 +54,7 @@ def hasTraining() -> bool:
     return hasattr(slicer.modules, TRAINING_MODULE.lower())
 
 
-def sendToTraining(
-    segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode | None
-) -> None:
+def sendToTraining(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
     """Choose both in MedSegDLTrain's parameter node, and enter that module."""
     parameterNode = _singleton(TRAINING_MODULE, "vtkMRMLScriptedModuleNode")
     with slicer.util.NodeModify(parameterNode):

@@ -31,5 +31,5 @@ def stage(name: str) -> str:
 
 
 def millilitres(volume: float) -> str:
-    """Three digits that count: 0.123, 1.23, 12.3, 123."""
-    return f"{volume:.3g}" if volume < 100 else f"{volume:.0f}"
+    """Three digits that count: 0.120, 1.20, 12.0, 120."""
+    return f"{volume:#.3g}" if volume < 100 else f"{volume:.0f}"

@@ -27,6 +27,7 @@ import vtk
 LOGICS = {
     "markups": slicer.vtkSlicerMarkupsLogic,
     "segmentations": slicer.vtkSlicerSegmentationsModuleLogic,
+    "plots": slicer.vtkSlicerPlotsLogic,
     "sequences": slicer.vtkSlicerSequencesLogic,
     "subjecthierarchy": slicer.vtkSlicerSubjectHierarchyModuleLogic,
     "terminologies": slicer.vtkSlicerTerminologiesModuleLogic,
