@@ -40,7 +40,7 @@ class Run:
         self.title = f"{self.remembered.volume.name or 'no volume'} · {order.modelId}"  # volume and model, for a person
         self.state = "queued"  # queued, running, finished, failed, cancelled
         self.stage = ""  # as the worker says: model, preprocess, trial, network, postprocess
-        self.fraction = 0.0  # 0…1 of the stage
+        self.fraction = 0.0  # 0…1 of the stage; of several frames: of all
         self.seconds_left: float | None = None  # of everything
         self.frame, self.frames = 0, 1  # that is at work (from 0), of how many
         self.error: MedSegDLError | None = None  # why it failed or was cancelled
@@ -241,4 +241,5 @@ def _copyProgress(work: _Work) -> None:
     run.stage, run.fraction, run.seconds_left = request.stage, request.fraction, request.seconds_left
     if run.frames > 1:
         done = run.frame + {"network": request.fraction, "postprocess": 1.0}.get(request.stage, 0.0)
+        run.fraction = done / run.frames
         run.seconds_left = (time.monotonic() - work.begun) * (run.frames - done) / done if run.frame else None

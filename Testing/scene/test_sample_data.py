@@ -13,6 +13,9 @@ from MedSegDLScene.sequences import framesOf, numberOfFrames
 from MedSegDLScene.volumes import imageFromVolume
 
 
+ICONS = Path(__file__).parents[2] / "MedSegDL" / "Resources" / "Icons"
+
+
 def test_the_phantom_is_a_volume_on_its_own_grid():
     expected = cine_phantom(1).images[0]
     image = imageFromVolume(sample_data.addPhantom())
@@ -42,8 +45,9 @@ def test_both_are_listed_in_sample_data(monkeypatch):
 
     logic = types.SimpleNamespace(registerCustomSampleDataSource=register)
     monkeypatch.setitem(sys.modules, "SampleData", types.SimpleNamespace(SampleDataLogic=logic))
-    sample_data.registerSampleData(Path("Icons"))
+    sample_data.registerSampleData(ICONS)
     assert [(category, make) for category, _, make, _ in listed] == [
         ("MedSegDL", sample_data.addPhantom),
         ("MedSegDL", sample_data.addBeatingPhantom),
     ]
+    assert all(Path(thumbnail).is_file() for *_, thumbnail in listed)
