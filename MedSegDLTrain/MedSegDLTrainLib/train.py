@@ -105,13 +105,17 @@ def usual_processes(device: str) -> int:
 
 
 def checked(job: TrainingJob) -> TrainingJob:
-    """The job, every name in it known and its network one that can be built; raises InputError or ModelError if not."""
+    """The job, if every name in it is known, somebody is there to train on, and its network can be built.
+
+    Raises InputError or ModelError if not.
+    """
     for table, key, what in (
         (LOSSES, job.loss, "loss"),
         (OPTIMIZERS, job.optimisation.optimizer, "optimiser"),
     ):
         entry(table, key, what)
     labels_of_job(job, read_dataset(Path(job.cases)))
+    divided(read_case_list(Path(job.cases)), job.validation)
     _check_kinds(job.network)
     with torch.device("meta"):  # without memory for its weights
         dimensions = build_network(job.network).dimensions

@@ -117,6 +117,14 @@ def test_a_training_that_somebody_stopped_stops_the_campaign(job, tmp_path):
         _campaign(job, tmp_path / "out", stopped)
 
 
+def test_a_stopped_campaign_does_not_speak_of_the_options_of_a_run(job, tmp_path):
+    def stopped(job_path, run, resume):
+        raise Cancelled("Stopped as asked at step 3; --resume goes on from there.")
+
+    with pytest.raises(Cancelled, match=r"^run_0 was stopped before its end; the same command goes on with it.$"):
+        _campaign(job, tmp_path / "out", stopped)
+
+
 def test_a_run_without_a_validation_result_is_no_result(job, tmp_path):
     _campaign(job, tmp_path / "out", FakeTrainer(_by_seed))
     (tmp_path / "out" / "run_1" / "validation.json").unlink()

@@ -461,3 +461,11 @@ def test_validating_takes_its_share_of_the_time_at_most(job_file, tmp_path):
 def test_paths_of_a_job_are_relative_to_its_file(job_file, tmp_path):
     train(job_file, tmp_path / "run")
     assert Path(read_job(tmp_path / "run" / "job.json").cases) == (tmp_path / "cases").resolve()
+
+
+@pytest.mark.parametrize("left_out", [{"patients": ["nobody of this name"]}, {"train_patients": ["B"]}])
+def test_a_job_that_trains_on_nobody_leaves_no_run_folder(left_out, job_file, tmp_path):
+    _change(job_file, "validation", **left_out)
+    with pytest.raises(InputError, match=r"whom the case folder does not have|no case to train on"):
+        train(job_file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

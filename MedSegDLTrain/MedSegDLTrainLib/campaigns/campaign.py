@@ -186,13 +186,20 @@ def _own_places(folder: Path, training: Training) -> tuple[Path, Path]:
 def _trained(place: Place, training: Training, job_path: Path, run: Path) -> Outcome:
     try:
         place.train_one(job_path, run, (run / JOB_FILE).is_file())
+    except Cancelled as reason:
+        raise Cancelled(_stopped(training)) from reason
     except (InputError, DeviceError):
         if not place.failures_count or _outcome(training, run, True) is None:  # it failed before it began
             raise
     outcome = _outcome(training, run, place.failures_count)
     if outcome is None:
-        raise Cancelled(f"{training.name} was stopped before its end; the same command goes on with it.")
+        raise Cancelled(_stopped(training))
     return outcome
+
+
+def _stopped(training: Training) -> str:
+    """A run's own sentence names an option that campaigns do not have."""
+    return f"{training.name} was stopped before its end; the same command goes on with it."
 
 
 def _outcome(training: Training, run: Path, failures_count: bool) -> Outcome | None:
