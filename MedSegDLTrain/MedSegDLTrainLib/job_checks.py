@@ -17,7 +17,7 @@ _LARGEST_SEED = 2**63 - 1  # what torch and numpy both take
 _LARGEST_PATCH, _LARGEST_FACTOR = 4096, 20
 _LARGEST_SHOWN = sys.float_info.max  # JSON has whole numbers beyond it
 _SMALLEST_SPACING_MM, _LARGEST_SPACING_MM = 0.01, 100
-_LONGEST_NAME = 4096  # of a file or folder, with its path
+_LONGEST_PATH, _LONGEST_NAME = 4096, 255  # in bytes, as file systems count
 _LARGEST = (
     ("sampling", "batch_size", 4096),
     ("sampling", "jitter_mm", 10**4),
@@ -58,7 +58,7 @@ def _job(job: TrainingJob) -> Iterator[str]:
     if not job.cases.strip():
         yield "cases must name a case folder"
     for name in ("cases", "start_from"):
-        if "\0" in (text := getattr(job, name)) or len(text) > _LONGEST_NAME:
+        if not _can_be_a_path(text := getattr(job, name)):
             yield f"{name} {text[:40]!r} cannot be the name of a folder"
     if job.network.key not in NETWORKS:
         yield f"network: key {job.network.key!r} must be one of {', '.join(NETWORKS)}"
@@ -70,6 +70,11 @@ def _job(job: TrainingJob) -> Iterator[str]:
         yield "sampling and inference: patch_size must have z = 1 in both (a network of slices) or in neither"
     if (parts := job.optimisation.accumulation) > job.sampling.batch_size:
         yield f"optimisation: accumulation {parts} must not exceed the batch_size {job.sampling.batch_size}"
+
+
+def _can_be_a_path(text: str) -> bool:
+    longest = max(len(part.encode(errors="replace")) for part in text.split("/"))
+    return "\0" not in text and longest <= _LONGEST_NAME and len(text.encode(errors="replace")) <= _LONGEST_PATH
 
 
 def _limits(job: TrainingJob) -> Iterator[str]:
