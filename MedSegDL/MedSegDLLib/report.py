@@ -17,6 +17,8 @@ from MedSegDLLib.segmentation import Segmentation
 if TYPE_CHECKING:  # checkpoint imports torch, which a reader of reports need not have
     from MedSegDLLib.checkpoint import Model
 
+# Comparing all voxels with each value is faster for few labels; sorting all voxels is slow for any number.
+_FEW_LABELS = 8
 _REPORTED_PACKAGES = ("torch", "numpy", "SimpleITK")
 
 
@@ -74,6 +76,11 @@ def versions() -> dict[str, str]:
 
 
 def _count(array: np.ndarray, values: Sequence[int]) -> list[int]:
+    if len(values) <= _FEW_LABELS:
+        return [int(np.count_nonzero(array == value)) for value in values]
+    if array.dtype in (np.uint8, np.uint16):
+        voxels = sum(np.bincount(plane.ravel(), minlength=max(values) + 1)[: max(values) + 1] for plane in array)
+        return voxels[list(values)].tolist()
     present, counts = np.unique(array, return_counts=True)
     voxels = dict(zip(present.tolist(), counts.tolist(), strict=True))
     return [voxels.get(value, 0) for value in values]

@@ -42,12 +42,12 @@ def segment(
     Raises InputError (wrong number of channels, an image of one value, a region outside of it, an unknown label),
     ModelError, DeviceError (no such device, too little memory) and Cancelled.
     """
-    _check(image, model)
     labels = model.labels if options.labels is None else model.labels.named(options.labels)
     device, cancel, stopwatch = find_device(options.device), cancel or CancelToken(), Stopwatch()
     start_peak_memory(device)
     progress("preprocess", 0.0, None)
     with stopwatch.stage("preprocess"):
+        _check(image, model)
         prepared = preprocess(image, model.card.preprocessing, options.region, model.card.inference.patch_size)
     progress("preprocess", 1.0, 0.0)
     cancel.check()

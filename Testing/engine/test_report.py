@@ -4,11 +4,12 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable
-from MedSegDLLib.report import Result, report_of
+from MedSegDLLib.report import Result, label_volumes, report_of
 from MedSegDLLib.segmentation import Segmentation
 
 
@@ -34,3 +35,12 @@ def test_report_has_the_agreed_keys_and_values_by_hand():
             {"name": "there", "value": 2, "voxels": 3, "volume_ml": 0.3},
         ],
     }
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize("number", [3, 40])
+def test_voxels_are_counted_alike_for_few_and_many_labels_of_any_type(dtype, number):
+    array = np.random.default_rng(0).integers(0, 120, (4, 30, 20)).astype(dtype)
+    table = LabelTable(tuple(Label(value, str(value), (0, 0, 0)) for value in range(90, 90 + number)))
+    rows = label_volumes(Segmentation(LabelMap(array[:, ::-1], Geometry((20, 30, 4))), table))
+    assert [row["voxels"] for row in rows] == [int((array == value).sum()) for value in range(90, 90 + number)]
