@@ -76,6 +76,7 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode: MedSegDLTrainParameterNode | None = None
         self._parameterNodeGuiTag: int | None = None
         self._segmentation: vtkMRMLSegmentationNode | None = None
+        self._entered = False
 
     def setup(self) -> None:
         """The panel is opened for the first time."""
@@ -87,7 +88,8 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = MedSegDLTrainLogic()
         self.panel = TrainPanel(self.ui, self.logic.interpreter())
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneChanged)
         self.initializeParameterNode()
 
     def cleanup(self) -> None:
@@ -99,20 +101,22 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The panel is shown: others may have added cases, models and runs."""
+        self._entered = True
         self.initializeParameterNode()
         self.panel.refresh()
 
     def exit(self) -> None:
         """Another module is shown; the parameter node is followed again on the way back."""
+        self._entered = False
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller: object, event: str) -> None:
         """The parameter node goes with the scene."""
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, caller: object, event: str) -> None:
-        """A new scene begins with a new parameter node."""
-        if self.parent.isEntered:
+    def onSceneChanged(self, caller: object, event: str) -> None:
+        """A scene was closed or opened: its parameter node is another one."""
+        if self._entered:
             self.initializeParameterNode()
 
     def onReload(self) -> None:

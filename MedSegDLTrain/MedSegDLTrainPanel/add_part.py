@@ -56,6 +56,7 @@ class AddPart:
         else:
             self._volume = self._segmentation = None
             self._listAxes()
+        self._showFields()
         self._rest.start()
 
     def changed(self) -> None:
@@ -113,7 +114,6 @@ class AddPart:
     def _look(self) -> None:
         """Say what would be taken now, or why nothing can be."""
         self._rest.stop()
-        self._showFields()
         self._taken = None
         problem = self._missing()
         if not problem:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import qt
-from MedSegDLTrainScene.add_case import labelTableFor
-from MedSegDLTrainScene.jobs import JobWishes, new_job_arguments, starting_networks
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
@@ -19,6 +17,8 @@ from MedSegDLTrainLib.cases import label_table_of
 from MedSegDLTrainPanel import table_rows
 from MedSegDLTrainPanel.cases_part import CasesPart
 from MedSegDLTrainPanel.work_row import WorkRow
+from MedSegDLTrainScene.add_case import labelTableFor
+from MedSegDLTrainScene.jobs import JobWishes, new_job_arguments, starting_networks
 
 _MODEL, _NETWORK = "model:", "network:"
 _SWATCH = 14  # pixels of a label's colour
@@ -111,6 +111,7 @@ class JobPart:
             labels = self._labels().labels
         except MedSegDLError:
             labels = ()  # the case folder's own summary says what is wrong
+        self._ui.labelsTable.visible = self._ui.labelsTitle.visible = bool(labels)
         table_rows.setRows(self._ui.labelsTable, [(label.name, _labelCells(label)) for label in labels])
 
     def _labels(self) -> LabelTable:

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from MedSegDLTrainScene.jobs import checked_job, read_job_text, reason_rows, save_job_text
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
 from MedSegDLTrainPanel import table_rows
+from MedSegDLTrainScene.jobs import checked_job, read_job_text, reason_rows, save_job_text
 
 _SETTINGS_TAB, _TEXT_TAB = 0, 1
 _SETTING_WIDTH, _VALUE_WIDTH = 105, 95
@@ -79,7 +79,7 @@ class JobView:
                 self._problem = str(problem)
         if rows or self.path is None:
             table_rows.setRows(
-                self._ui.jobTable, [(row.setting, [_breakable(row.setting), row.value, row.why]) for row in rows]
+                self._ui.jobTable, [(row.setting, [_breakable(row.setting), _breakable(row.value), row.why]) for row in rows]
             )
             self._ui.jobTable.resizeRowsToContents()
         self._say(self._problem)
@@ -110,6 +110,6 @@ class JobView:
             self._ui.jobText.setTextCursor(cursor)
 
 
-def _breakable(setting: str) -> str:
-    """With places where a narrow column may break the name: invisible ones after its dots and underscores."""
-    return setting.replace(".", ".\u200b").replace("_", "_\u200b")
+def _breakable(text: str) -> str:
+    """With places where a narrow column may break a long word: invisible ones after dots, slashes and underscores."""
+    return re.sub(r"([./\\_])", "\\1\u200b", text)

@@ -50,7 +50,7 @@ class TrainPanel:
 
     def show(self, node: object | None) -> None:
         """Follow the parameter node (None: the scene is being closed), which may have changed."""
-        if node is not None and not node.caseFolder:
+        if node is not None and node is not self._node and not node.caseFolder:
             node.caseFolder = str(qt.QSettings().value(_FOLDER_SETTING, ""))  # a new scene goes on with the same cases
         self._node = node
         if node is None:
@@ -137,6 +137,7 @@ class TrainPanel:
     def _onStarted(self, run: Path) -> None:
         self.runs.find()
         self.runs.select(str(run.resolve()))
+        self.runs.lookNow()
 
     def _onLook(self, watch: RunWatch | None) -> None:
         for part in (self.run, self.results, self.publish, self.curves):

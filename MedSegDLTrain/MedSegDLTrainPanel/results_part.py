@@ -5,14 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import qt
-from MedSegDLTrainScene.runs import RunWatch
-from MedSegDLTrainScene.validation import (
-    ValidationRow,
-    report_arguments,
-    report_page,
-    report_pictures,
-    validation_rows,
-)
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
@@ -21,6 +13,14 @@ from MedSegDLScene.command_process import CommandProcess
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLTrainPanel import table_rows
 from MedSegDLTrainPanel.work_row import WorkRow
+from MedSegDLTrainScene.runs import RunWatch
+from MedSegDLTrainScene.validation import (
+    ValidationRow,
+    report_arguments,
+    report_page,
+    report_pictures,
+    validation_rows,
+)
 
 _PICTURE_WIDTH, _PICTURE_HEIGHT = 320, 105
 

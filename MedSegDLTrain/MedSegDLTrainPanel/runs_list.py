@@ -76,7 +76,14 @@ class RunsList:
         rows = [(run, _cells(Path(run).name, watch.status)) for run, watch in self._watches.items()]
         table_rows.setRows(self._ui.runsTable, rows)
         self._filling = False
+        self._ui.runsTable.visible = self._ui.runsTitle.visible = bool(rows)
         self._onLook(self.selected)
+
+    def lookNow(self) -> None:
+        """As look, although the last look was less than a second ago: the chosen run was just asked for something."""
+        if self.selected is not None:
+            self.selected.look()
+        self.look()
 
     def close(self) -> None:
         """Look no more; the runs go on."""
