@@ -51,5 +51,6 @@ class HarnessExampleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.statusLabel.text = _("Done")
 
     def cleanup(self):
+        self.timer.stop()
         self.parameters.disconnectGui(self.guiTag)
         self.removeObservers()

@@ -80,7 +80,7 @@ def type_text(widget: Any, text: str, clear: bool = True) -> None:
 
 
 def key(widget: Any, name: str) -> None:
-    """Press a key, with modifiers as in a menu: "Return", "Ctrl+A", "Alt+P"."""
+    """Press a key, with modifiers as in a menu: "Return", "Ctrl+A", "Alt+P" (which holds a button down for 0.1 s: wait)."""
     QtTest.QTest.keySequence(_reachable(widget), name)
     process_events()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import types
 from collections.abc import Callable
@@ -48,7 +47,7 @@ def method(pySideClass: type, name: str) -> Callable | None:
         if name not in vars(parent):
             continue
         found = overriding or getattr(parent, name)
-        if _isOwn(parent) and not isSlot(parent, name):
+        if _isOwn(parent) and not hasattr(vars(parent)[name], "_slots"):  # PySide6's mark of a slot
             overriding = found  # public if a class of Qt's that it inherits says so
             continue
         return found if isinstance(found, _METHODS) or _isStatic(found) else None
@@ -64,13 +63,6 @@ def _isStatic(found: Any) -> bool:
 
 def _isOwn(pySideClass: type) -> bool:
     return pySideClass.__module__.startswith("Testing.")
-
-
-@functools.cache
-def isSlot(pySideClass: type, name: str) -> bool:
-    """Whether a class of the harness declares `name` as a slot."""
-    meta = pySideClass.staticMetaObject
-    return any(bytes(meta.method(i).name().data()).decode() == name for i in range(meta.methodCount()))
 
 
 def readProperty(qt: QtCore.QObject, name: str) -> Any:
