@@ -97,8 +97,16 @@ class qSlicerModuleManager(QtCore.QObject):
 class qSlicerCommandOptions(QtCore.QObject):
     """A usual start: with a main window, no tests."""
 
+    def __init__(self, parent: QtCore.QObject) -> None:
+        super().__init__(parent)
+        self._exits = False
+
+    def _setExits(self, exits: bool) -> None:
+        self._exits = exits
+
     noMainWindow = Property(bool, lambda self: False)
-    isTestingEnabled = Property(bool, lambda self: False)
+    testingEnabled = Property(bool, lambda self: False)
+    runPythonAndExit = Property(bool, lambda self: self._exits, _setExits)
 
 
 class qSlicerApplication(QtWidgets.QApplication):
