@@ -61,8 +61,9 @@ def drawn(grey: np.ndarray, labels: np.ndarray, pixel_mm: tuple[float, float], t
     middle, half_mm = _square(labels, pixel_mm)
     rows, columns = (_samples(at, half_mm / mm, SIDE) for at, mm in zip(middle, pixel_mm, strict=True))
     fine = [_samples(at, half_mm / mm, SIDE * _FINER) for at, mm in zip(middle, pixel_mm, strict=True)]
-    low, high = np.percentile(grey, _PERCENTILES)
-    shown = np.clip((_taken(grey.astype(np.float32), *fine, low) - low) / max(high - low, 1e-6), 0, 1)
+    sampled = _taken(grey.astype(np.float32), *fine, np.nan)
+    low, high = np.nanpercentile(sampled, _PERCENTILES)
+    shown = np.clip((np.nan_to_num(sampled, nan=low) - low) / max(high - low, 1e-6), 0, 1)
     shown = shown.reshape(SIDE, _FINER, SIDE, _FINER).mean(axis=(1, 3))
     values = _taken(labels, rows, columns, 0)
     shown *= np.where(values == IGNORE, _UNKNOWN_BRIGHTNESS, 1)
