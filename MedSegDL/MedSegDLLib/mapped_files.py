@@ -50,15 +50,16 @@ class MappedFile:
         raise OSError(errno.EAGAIN, "a sweep by another program came in between again and again")
 
     def write(self, array: np.ndarray) -> None:
-        """Put `array` into the file in C order; raises OSError.
+        """Put `array` into the file in C order, over what was there; raises OSError.
 
         Written, not mapped: a write to a full disk is an error, a write to memory that maps one is the end of the process.
         """
+        self._file.seek(0)
         self._file.write(_bytes_of(array))
         self._file.flush()
 
     def read(self, voxel_type: np.dtype, shape: Sequence[int]) -> np.ndarray:
-        """A copy of what is in the file; raises ValueError if that is not an array of this type and shape."""
+        """A copy of what is in the file; raises ValueError if that has not the size of such an array."""
         self._file.seek(0)
         return np.fromfile(self._file, voxel_type).reshape(shape)
 
@@ -106,9 +107,10 @@ def mapped_array(path: Path, voxel_type: np.dtype, shape: Sequence[int]) -> np.n
 
 
 def fill(path: Path, array: np.ndarray) -> None:
-    """Put `array` into a file that another process made; raises OSError, also if that process has removed it."""
+    """Make `array` all there is in a file that another process made; raises OSError, also if that has removed it."""
     with path.open("r+b") as file:
         file.write(_bytes_of(array))
+        file.truncate()
 
 
 def sweep() -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,13 +67,17 @@ def label_volumes(segmentation: Segmentation) -> list[dict]:
 
 def versions() -> dict[str, str]:
     """Versions of this program, Python and the packages that can change a result; absent packages are left out."""
-    found = {"medsegdl": MedSegDLLib.__version__, "python": platform.python_version()}
-    for package in _REPORTED_PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    own = {"medsegdl": MedSegDLLib.__version__, "python": platform.python_version()}
+    return own | {package: version for package in _REPORTED_PACKAGES if (version := _version(package))}
+
+
+@cache  # looking it up reads files
+def _version(package: str) -> str:
+    """The installed version; "" if there is none."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _count(array: np.ndarray, values: Sequence[int]) -> list[int]:

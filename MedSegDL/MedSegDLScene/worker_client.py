@@ -14,7 +14,7 @@ busy elsewhere does not poll and so hears nothing.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -48,6 +48,8 @@ from MedSegDLScene.interpreter import Interpreter
 from MedSegDLScene.worker_process import WorkerProcess
 
 _LABEL_BYTES = 2  # at most, a voxel
+# Files up to this size are kept for the next image: getting the memory takes longer than filling it.
+_KEPT_BYTES = 256 << 20
 _SECONDS_TO_CLOSE = 2.0
 
 
@@ -74,7 +76,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A segmentation on the image's own grid; `report` as report.py has it, but for files; `mean_entropy` if options.uncertainty."""
+    """A segmentation on the image's own grid.
+
+    `report`: as report.py has it, but for paths of files; `mean_entropy`: if the options ask for uncertainty.
+    """
 
     segmentation: Segmentation
     report: dict
@@ -101,16 +106,29 @@ class Request:
         return self.state in ("finished", "failed", "cancelled")
 
 
+@dataclass(frozen=True)
+class _Files:
+    """In which image and labels travel, and how many bytes they were made for."""
+
+    image: MappedFile
+    labels: MappedFile
+    size: int
+
+    def remove(self) -> None:
+        self.image.remove()
+        self.labels.remove()
+
+
 @dataclass(eq=False)
 class _Job:
-    """A model to load, or also an image to segment, and the files in which image and labels travel."""
+    """A model to load, or also an image to segment, and the files for it once it is under way."""
 
     number: int
     folder: Path
     request: Request | None = None
     image: Image | None = None
     options: SegmentOptions | None = None
-    files: list[MappedFile] = field(default_factory=list)
+    files: _Files | None = None
 
 
 class WorkerClient:
@@ -125,6 +143,7 @@ class WorkerClient:
         self._ready = self._swept = False
         self._waiting: deque[_Job] = deque()
         self._job: _Job | None = None
+        self._spare: _Files | None = None  # of the last job; the process is done with them
         self._unwanted: list[Request] = []
         self._cancelled_at: int | None = None  # in polls of the process
         self._seconds_without_step = 0.0
@@ -243,13 +262,15 @@ class WorkerClient:
                 self._finish(job, message)
             elif isinstance(message, Failed):
                 self._fail(request, message.sentence)
+        if job.files and job.files.size <= _KEPT_BYTES:
+            self._spare, job.files = job.files, None
+        self._end_job()
         if isinstance(message, Failed) and message.spoilt:
             self._stop()
-        self._end_job()
 
     def _finish(self, job: _Job, message: Finished) -> None:
         try:
-            array = job.files[1].read(np.dtype(message.voxel_type), job.image.geometry.shape_zyx)
+            array = job.files.labels.read(np.dtype(message.voxel_type), job.image.geometry.shape_zyx)
         except (OSError, ValueError):
             self._fail(job.request, "The segmentation came back incomplete: try again.")
             return
@@ -278,15 +299,24 @@ class WorkerClient:
             self._process.send(Load(job.number, str(job.folder)))
             return
         try:
-            folder = exchange_folder(job.image.array.nbytes + _LABEL_BYTES * job.image.array[0].size)
-            job.files = [MappedFile(folder, "image"), MappedFile(folder, "labels")]
-            job.files[0].write(job.image.array)
+            job.files = self._files_for(job.image)
+            job.files.image.write(job.image.array)
         except (OSError, OutputError) as reason:
             self._fail(job.request, str(no_room(reason) if isinstance(reason, OSError) else reason))
             self._end_job()
             return
         job.request.state = "running"
         self._process.send(_segment_message(job))
+
+    def _files_for(self, image: Image) -> _Files:
+        size = image.array.nbytes + _LABEL_BYTES * image.array[0].size
+        files, self._spare = self._spare, None
+        if files and files.size >= size:
+            return files
+        if files:
+            files.remove()
+        folder = exchange_folder(size)
+        return _Files(MappedFile(folder, "image"), MappedFile(folder, "labels"), size)
 
     def _hung(self, process: WorkerProcess) -> str:
         """Why the process counts as hung; "" if it does not."""
@@ -326,16 +356,19 @@ class WorkerClient:
             self._killed.append(self._process)
             self._log = self._process.log
         self._process, self._ready, self._seconds_without_step = None, False, 0.0
+        if self._spare:
+            self._spare.remove()
+        self._spare = None
         self._end_job()
 
     def _end_job(self) -> None:
-        if self._job:
-            for file in self._job.files:
-                file.remove()
+        if self._job and self._job.files:
+            self._job.files.remove()
         self._job = self._cancelled_at = None
 
 
 def _segment_message(job: _Job) -> Segment:
-    image, labels = job.files
-    stored = ImageFile(str(image.path), job.image.array.dtype.str, job.image.channels, job.image.geometry, job.image.name)
-    return Segment(job.number, str(job.folder), stored, str(labels.path), job.options)
+    stored = ImageFile(
+        str(job.files.image.path), job.image.array.dtype.str, job.image.channels, job.image.geometry, job.image.name
+    )
+    return Segment(job.number, str(job.folder), stored, str(job.files.labels.path), job.options)

@@ -17,6 +17,7 @@ from Testing.benchmarks.segment_results import PEERS, label_results, large_volum
 from Testing.benchmarks.setting import LARGE, SMALL
 from Testing.benchmarks.training_memory import MemorySetting, measure_memory, training_memory_results
 from Testing.benchmarks.training_step import IN_TURNS, StepSetting, measure_step, step_results
+from Testing.benchmarks.worker_run import WORKER_APPROACHES, WorkerSetting, measure_worker, worker_results
 
 LOSSES = ("ours", *LOSS_PEERS)
 BENCHMARKS = {
@@ -29,6 +30,7 @@ BENCHMARKS = {
     "patches": Benchmark(measure_patches, PatchSetting(), tuple(PATCH_APPROACHES), 3, patch_results),
     "training_step": Benchmark(measure_step, StepSetting(), (IN_TURNS,), 3, step_results),
     "training_memory": Benchmark(measure_memory, MemorySetting(), ("ours",), 1, training_memory_results),
+    "worker": Benchmark(measure_worker, WorkerSetting(), WORKER_APPROACHES, 3, worker_results),
 }
 
 

@@ -14,6 +14,7 @@ from Testing.benchmarks.rounds import Benchmark, Measured, run_figures
 from Testing.benchmarks.run import Run, measure
 from Testing.benchmarks.segment_results import label_results, memory_results, time_results
 from Testing.benchmarks.setting import Setting
+from Testing.benchmarks.worker_run import FILE_SUFFIXES, WorkerRun, WorkerSetting, measure_worker, worker_results
 
 TINY = Setting((24, 20, 16), (16, 16, 16), overlap=0.5, classes=126, features=(4, 8))
 
@@ -146,3 +147,32 @@ def test_a_real_loss_in_small(monkeypatch):
     assert 0 < np.abs(gradient).max() < 1
     assert 0 < run.seconds < 10
     assert run.peak_mib >= run.base_mib > 50
+
+
+def worker_measured(ours, gz, plain, **labels):
+    runs = {"ours": ours, "files_gz": gz, "files_plain": plain}
+    return Measured(
+        {name: [WorkerRun(name, 9, 5, overhead) for overhead in overheads] for name, overheads in runs.items()},
+        dict.fromkeys(runs, np.zeros(3)) | labels,
+    )
+
+
+def test_what_a_worker_costs_is_compared_with_the_faster_way_over_files():
+    results = worker_results(worker_measured([0.03, 0.04, 0.9], [7, 7, 7], [4, 4, 4]))
+    assert (results["worker_overhead"].ours, results["worker_overhead"].met) == (0.04, True)
+    assert (results["worker_overhead_files"].ratio, results["worker_overhead_files"].met) == (0.01, True)
+    assert not worker_results(worker_measured([0.06], [7], [4]))["worker_overhead"].met
+    with pytest.raises(ValueError):
+        worker_results(worker_measured([0.03], [7], [4], files_gz=np.ones(3)))
+
+
+def test_a_real_worker_in_small(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    setting = WorkerSetting(size=16, repeats=2)
+    (ours, labels), (files, same) = (measure_worker(approach, setting) for approach in ("ours", "files_plain"))
+    assert set(FILE_SUFFIXES) >= {files.approach}
+    assert labels.shape == (16, 16, 16)
+    assert 0 < labels.sum() < labels.size
+    assert np.array_equal(labels, same)
+    assert 0 < ours.engine_seconds < ours.seconds < files.seconds
+    assert ours.overhead_seconds == pytest.approx(ours.seconds - ours.engine_seconds, abs=0.1)

@@ -13,13 +13,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import Image
 from MedSegDLLib.options import Region, SegmentOptions
 from MedSegDLLib.protocol import Device
+from MedSegDLScene import worker_client
 from MedSegDLScene.interpreter import Interpreter, this_interpreter
 from MedSegDLScene.worker_client import WorkerClient
 from Testing.scene.workers import (
     LAUNCHER,
     SHORT,
+    files_of_this_process,
     finished,
     living,
     none_lives,
@@ -215,6 +219,8 @@ def test_a_worker_ends_with_its_caller_whatever_it_is_doing(mark, tmp_path):
 _CALLER = """
 import sys, time
 from pathlib import Path
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import Image
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLScene.worker_client import WorkerClient
 from Testing.scene.workers import SHORT, fake_interpreter, poll_until, ramp
@@ -237,8 +243,35 @@ def test_ctrl_c_in_the_terminal_is_the_callers(client):
     assert request.state == "running"
 
 
-def test_a_full_exchange_folder_is_told(client, monkeypatch):
+def test_files_are_used_again_for_images_of_the_same_size_or_less(client, monkeypatch):
     finished(client)
+    before = set(files_of_this_process())
+    assert len(before) == 2
+    small = Image(np.full((1, 2, 2, 2), 20, np.int16), Geometry((2, 2, 2)))
+    for image in (small, ramp()):
+        outcome = poll_to_end(client, client.segment(image, Path("ok"), SegmentOptions())).outcome
+        assert np.array_equal(outcome.segmentation.labelmap.array > 0, image.array[0] > 0)
+        assert set(files_of_this_process()) == before
+    large = Image(np.zeros((2, 9, 9, 9), np.float32), Geometry((9, 9, 9)))
+    assert poll_to_end(client, client.segment(large, Path("ok"), SegmentOptions())).outcome
+    assert len(files_of_this_process()) == 2
+    assert before.isdisjoint(files_of_this_process())
+    monkeypatch.setattr(worker_client, "_KEPT_BYTES", 100)
+    finished(client)
+    assert files_of_this_process() == []
+
+
+def test_files_of_a_process_that_was_killed_are_not_used_again(client):
+    request = running(client, "stuck")
+    before = set(files_of_this_process())
+    client.cancel(request)
+    poll_until(client, lambda: client.state == "ready")
+    assert files_of_this_process() == []
+    finished(client)
+    assert before.isdisjoint(files_of_this_process())
+
+
+def test_a_full_exchange_folder_is_told(client, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
     request = poll_to_end(client, segment(client, "ok"))
     assert "temporary room" in request.failure.sentence
