@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from MedSegDLLib.errors import InputError
+from MedSegDLTrainLib.report_note import PAGE_FILE, REPORT_FOLDER, read_note
 from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, read_best
 
-_REPORT, _PAGE = "report", "report.html"  # of MedSegDLTrainLib.reporting
 _KINDS = {"worst": "Worst case", "best": "Best case"}
 
 
@@ -50,7 +51,7 @@ def report_arguments(run: Path) -> tuple[str, ...]:
 
 def report_page(run: Path) -> Path | None:
     """The report, to be opened in a browser, if it has been made."""
-    page = run / _REPORT / _PAGE
+    page = run / REPORT_FOLDER / PAGE_FILE
     return page if page.is_file() else None
 
 
@@ -59,10 +60,18 @@ def report_pictures(run: Path) -> tuple[Picture, ...]:
     found = []
     for kind, words in _KINDS.items():
         for number in range(1, 10):
-            path = run / _REPORT / f"{kind}_{number}.png"
+            path = run / REPORT_FOLDER / f"{kind}_{number}.png"
             if path.is_file():
                 found.append(Picture(path, words if number == 1 else f"{words}, number {number}"))
     return tuple(found) if report_page(run) else ()
+
+
+def compared_cases(run: Path) -> tuple[str, ...]:
+    """The cases of which the report has kept the model's predictions (`loadComparison`); empty before there is a report."""
+    try:
+        return read_note(run).cases
+    except InputError:
+        return ()
 
 
 def _row(case: str, patient: str, label: dict) -> ValidationRow:

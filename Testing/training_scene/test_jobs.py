@@ -26,6 +26,7 @@ from MedSegDLTrainScene.jobs import (
 from MedSegDLTrainScene.validation import (
     ValidationRow,
     best_validation,
+    compared_cases,
     report_arguments,
     report_page,
     report_pictures,
@@ -119,10 +120,11 @@ def test_validation_rows_begin_with_the_worst(run):
 
 
 def test_pictures_of_the_worst_and_best_cases_come_with_the_report(run):
-    assert report_pictures(run) == () and report_page(run) is None
+    assert report_pictures(run) == () and report_page(run) is None and compared_cases(run) == ()
     process = ended(CommandProcess(this_interpreter(), (*report_arguments(run), "--device", "cpu")), 100)
     assert process.status == 0, process.lines
     assert report_page(run).is_file()
     pictures = report_pictures(run)
     assert pictures[0].caption == "Worst case"
+    assert compared_cases(run) == ("c",)
     assert all(picture.path.read_bytes().startswith(b"\x89PNG") for picture in pictures)

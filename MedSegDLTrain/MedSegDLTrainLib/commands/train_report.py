@@ -16,7 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the report; print where it is."""
-    from MedSegDLTrainLib.reporting.report import REPORT_FOLDER, write_report
+    from MedSegDLTrainLib.report_note import REPORT_FOLDER
+    from MedSegDLTrainLib.reporting.report import write_report
 
     folder = arguments.output or arguments.run_folder / REPORT_FOLDER
     page = write_report(arguments.run_folder, folder, arguments.device, lambda text: print(text, file=sys.stderr, flush=True))

@@ -67,6 +67,10 @@ class Measurer:
             result[case.name] = known[key]
         return result
 
+    def predictions_of(self, model: Model) -> Path:
+        """The folder in which what `model` marked is kept, as CASE.nii.gz."""
+        return self._kept / PREDICTIONS_FOLDER / fingerprint(model)[:_KEY_DIGITS]
+
     def comparison(self, model: Model, case: Case) -> Comparison:
         """What `model` marked in `case`, beside its labels."""
         path = self._prediction_path(fingerprint(model), case)

@@ -13,8 +13,6 @@ from matplotlib.figure import Figure
 from MedSegDLLib.atomic import written_beside
 from MedSegDLTrainLib.reporting.charts import DARK, LIGHT, Theme
 
-PAGE_FILE = "report.html"
-
 _DPI = 150
 _STYLE = """
 :root { color-scheme: light dark; --paper: #ffffff; --ink: #1d232a; --faint: #5c6672; --line: #dfe4e9; --card: #f5f7f9;

@@ -11,11 +11,13 @@ from MedSegDLLib.atomic import why, written_beside
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.files import read_image
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.cases import image_path
 from MedSegDLTrainLib.checkpoints import BEST_FILE, LAST_FILE
 from MedSegDLTrainLib.compare import PairedComparison, paired
 from MedSegDLTrainLib.measure import patient_scores, score
 from MedSegDLTrainLib.progress import read_events
+from MedSegDLTrainLib.report_note import NOTE_FILE, PAGE_FILE, REPORT_FOLDER, ReportNote
 from MedSegDLTrainLib.reporting.charts import MOST_CLASSES, case_chart, comparison_chart, confusion_chart
 from MedSegDLTrainLib.reporting.facts import (
     METRIC_NAMES,
@@ -30,12 +32,10 @@ from MedSegDLTrainLib.reporting.facts import (
 from MedSegDLTrainLib.reporting.history import History, history_of
 from MedSegDLTrainLib.reporting.measured import MeasuredCase, Measurer, added_confusion
 from MedSegDLTrainLib.reporting.overlays import case_overlay
-from MedSegDLTrainLib.reporting.page import PAGE_FILE, Pictures, note, page, paragraph, section, table, tiles
+from MedSegDLTrainLib.reporting.page import Pictures, note, page, paragraph, section, table, tiles
 from MedSegDLTrainLib.reporting.sections import course_section, data_section, label_table, run_section
 from MedSegDLTrainLib.run_folder import EVENTS_FILE
 from MedSegDLTrainLib.run_model import model_of_run
-
-REPORT_FOLDER = "report"
 
 _WORST, _BEST = 3, 2  # cases that are shown
 
@@ -75,6 +75,8 @@ def write_report(run: Path, folder: Path, device: str, tell: Callable[[str], Non
         raise OutputError(f"The report cannot be written into {folder}: {why(reason)}.") from reason
     pictures = Pictures(folder)
     judged = _judged(facts, Measurer(facts.folder, facts.dataset, kept, device, tell))
+    if judged:
+        write_json(_note(judged, kept), kept / NOTE_FILE)
     parts = [*_judgement(judged, pictures, tell)] if judged else [note(_nothing_to_measure(facts))]
     lead, figures = _headline(facts, history, judged)
     course = course_section(history, facts.job, pictures)
@@ -88,6 +90,12 @@ def write_report(run: Path, folder: Path, device: str, tell: Callable[[str], Non
     with written_beside(folder / PAGE_FILE) as beside:
         beside.write_text(text, encoding="utf-8")
     return folder / PAGE_FILE
+
+
+def _note(judged: _Judged, kept: Path) -> ReportNote:
+    predictions = judged.measurer.predictions_of(judged.model).relative_to(kept)
+    names = tuple(label.name for label in judged.model.labels.labels)
+    return ReportNote(predictions.as_posix(), names, tuple(judged.measured))
 
 
 def rows_by_case(measured: Mapping[str, MeasuredCase]) -> dict[str, Sequence[dict]]:
