@@ -83,7 +83,7 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._volumeNode = None  # the input, which is watched
         self._entered = False
 
-    def setup(self):
+    def setup(self) -> None:
         """Load MedSegDL.ui and build the panel on it."""
         ScriptedLoadableModuleWidget.setup(self)
         root = slicer.util.loadUI(self.resourcePath("UI/MedSegDL.ui"))
@@ -100,16 +100,16 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.NodeRemovedEvent, lambda *_: self.panel.look())
         self.initializeParameterNode()
 
-    def enter(self):
+    def enter(self) -> None:
         """The module is opened: packages, models and volumes may have come since."""
         self._entered = True
         self.initializeParameterNode()
 
-    def exit(self):
+    def exit(self) -> None:
         """Another module is opened; what runs goes on."""
         self._entered = False
 
-    def cleanup(self):
+    def cleanup(self) -> None:
         """Slicer is closed or the module reloaded: the worker ends, and what was under way."""
         self.setParameterNode(None)
         self.removeObservers()
@@ -117,21 +117,21 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.close()
             self.logic.close()
 
-    def onReload(self):
+    def onReload(self) -> None:
         """Reload the packages, too, once nothing that runs is made of the old ones."""
         self.logic.close()
         for name in [name for name in sys.modules if _OUR_PACKAGES.match(name)]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
-    def initializeParameterNode(self):
+    def initializeParameterNode(self) -> None:
         """Follow the scene's parameter node; a volume that is shown is chosen if none was."""
         node = self.logic.getParameterNode()
         if node.inputVolume is None:
             node.inputVolume = _shownVolume()
         self.setParameterNode(node)
 
-    def setParameterNode(self, node):
+    def setParameterNode(self, node) -> None:
         """Bind the widgets to this node, or to none."""
         if self._parameterNode is not None:
             self._parameterNode.disconnectGui(self._guiTag)
@@ -174,7 +174,7 @@ class MedSegDLLogic(ScriptedLoadableModuleLogic):
         self.client = WorkerClient(self.interpreter)
         self.runs = SegmentationRuns(self.client)
 
-    def getParameterNode(self):
+    def getParameterNode(self) -> MedSegDLParameterNode:
         """The scene's MedSegDLParameterNode."""
         return MedSegDLParameterNode(super().getParameterNode())
 
@@ -196,7 +196,7 @@ class MedSegDLLogic(ScriptedLoadableModuleLogic):
         order = Order(volumeNode, modelId, options, segmentationNode, existing, roiNode, everyFrame)
         return segmentNow(self.runs, order, slicer.app.processEvents)
 
-    def close(self):
+    def close(self) -> None:
         """Cancel what runs and end the worker; the next segmentation starts another."""
         self.runs.cancelAll()
         self.client.close()
@@ -213,16 +213,16 @@ def _shownVolume():
 class MedSegDLTest(ScriptedLoadableModuleTest):
     """What can only be tested inside Slicer, in a few seconds; the rest is in the repository's folder Testing."""
 
-    def setUp(self):
+    def setUp(self) -> None:
         """Each test has a scene of its own."""
         slicer.mrmlScene.Clear(0)
 
-    def runTest(self):
+    def runTest(self) -> None:
         """Called by "Reload and Test" and by CTest."""
         self.setUp()
         self.test_SegmentsThePhantom()
 
-    def test_SegmentsThePhantom(self):
+    def test_SegmentsThePhantom(self) -> None:
         """One frame of the phantom heart through the worker; without PyTorch says what was left out."""
         volumeNode = addPhantom()
         if missing([TORCH]):

@@ -67,6 +67,7 @@ class DependenciesBanner:
             return
         commands = dependencies.install_commands(self._missing, dependencies.has_pytorch_extension())
         self._log.clear()
+        self._log.unfold()
         self._installation = Installation(commands, self._start)
         self._show(_("Installing {names}. Slicer can be used meanwhile.").format(names=_names(self._missing)))
         self._polling.wake()

@@ -22,6 +22,10 @@ class FoldingLog:
         self._button.checked = False
         self._button.visible = self._text.visible = False
 
+    def unfold(self) -> None:
+        """Show the lines, as the button does."""
+        self._button.checked = True
+
     def show(self, lines: Sequence[str]) -> None:
         """Add those of `lines` that are new since the last call; what was shown stays where a person has scrolled to."""
         for line in lines[self._shown :]:

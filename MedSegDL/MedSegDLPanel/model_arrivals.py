@@ -15,7 +15,9 @@ from MedSegDLLib.zoo import ZooModel, user_zoo
 from MedSegDLPanel.polling import Polling
 from MedSegDLScene.dependencies import Process
 
-_REPLACE_ADVICE = "add --replace to replace it"  # how the command line ends its sentence about a model that is there
+# What the command line advises for a model that is there, and for a download that was cut.
+_REPLACE_ADVICE = "add --replace to replace it"
+_AGAIN_ADVICE = "Run the same command again"
 
 
 class ModelArrivals:
@@ -115,7 +117,7 @@ class ModelArrivals:
 
     def _conclude(self, process: Process) -> None:
         if self._stopped:
-            self._say(_("Stopped. What has come is kept: press the same button again to go on from there."))
+            self._say(_("Stopped. What has come is kept: press 'Get it' again to go on from there."))
         elif process.status != 0:
             self._say(_readable(process.sentence))
         else:
@@ -142,8 +144,8 @@ class ModelArrivals:
 
 
 def _readable(sentence: str) -> str:
-    """The command line's sentence without its advice to use an option."""
-    return sentence.replace(_REPLACE_ADVICE, _("remove it first"))
+    """The command line's sentence with advice for somebody who has buttons."""
+    return sentence.replace(_REPLACE_ADVICE, _("remove it first")).replace(_AGAIN_ADVICE, _("Press 'Get it' again"))
 
 
 def _idIn(lines: Sequence[str]) -> str:

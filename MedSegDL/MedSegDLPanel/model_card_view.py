@@ -35,28 +35,28 @@ class ModelCardView:
 
 
 def glanceOf(card: ModelCard) -> str:
-    """Modality, anatomy, how good on patients that it never saw; one or two lines of plain text."""
-    return " · ".join((card.modality, card.anatomy, _quality(card)))
+    """Title, modality, anatomy, and how good on patients that it never saw: a line or two of plain text."""
+    return f"{card.title}: " + " · ".join((card.modality, card.anatomy, _quality(card)))
 
 
 def htmlOf(card: ModelCard) -> str:
     """The card for a rich-text label. Every text of it is escaped: a card comes from whoever made the model."""
     training = card.training
     trained = _("{data} ({kind}; {patients} patients, {cases} cases)").format(
-        data=escape(training.data), kind=escape(training.data_kind), patients=training.patients, cases=training.cases
+        data=training.data, kind=training.data_kind, patients=training.patients, cases=training.cases
     )
     parts = (
-        ("", escape(card.description)),
-        (_("For"), escape(card.intended_use)),
-        (_("Not for"), _list(card.not_for)),
-        (_("Trained on"), trained),
-        (_("Never trained on"), escape(", ".join(training.held_out))),
-        (_("Measured"), _measured(card.quality)),
-        (_("Licence"), escape(card.licence)),
-        (_("Please cite"), escape(card.citation)),
-        (_("Identifier"), f"<code>{card.id}</code>"),
+        _paragraph("", card.description),
+        _paragraph(_("For"), card.intended_use),
+        _list(_("Not for"), card.not_for),
+        _paragraph(_("Trained on"), trained),
+        _paragraph(_("Never trained on"), ", ".join(training.held_out)),
+        _list(_("Measured"), _measured(card.quality)),
+        _paragraph(_("Licence"), card.licence),
+        _paragraph(_("Please cite"), card.citation),
+        _paragraph(_("Identifier"), card.id),
     )
-    return "".join(f"<p>{f'<b>{title}</b><br>' if title else ''}{text}</p>" for title, text in parts if text)
+    return "".join(parts)
 
 
 def _quality(card: ModelCard) -> str:
@@ -69,23 +69,40 @@ def _quality(card: ModelCard) -> str:
     )
 
 
-def _measured(quality: Sequence[Quality]) -> str:
-    if not quality:
-        return _("Nobody has measured how good it is.")
-    return _list(
-        _("{label}: {metric} {mean:.3g} ± {deviation:.2g}, worst {worst:.3g}, {cases} cases. {data}").format(
-            label=row.label,
-            metric=row.metric,
-            mean=row.mean,
-            deviation=row.standard_deviation,
-            worst=row.worst,
-            cases=row.cases,
-            data=row.data,
-        )
-        for row in quality
+def _measured(quality: Sequence[Quality]) -> list[str]:
+    """A sentence for each set of data, with all that was measured on it."""
+    rows: dict[tuple[str, int], list[str]] = {}
+    for row in quality:
+        rows.setdefault((row.data, row.cases), []).append(_measuredRow(row))
+    if not rows:
+        return [_("Nobody has measured how good it is.")]
+    return [
+        _("{rows}. {cases} cases: {data}").format(rows="; ".join(told), cases=cases, data=data)
+        for (data, cases), told in rows.items()
+    ]
+
+
+def _measuredRow(row: Quality) -> str:
+    metrics = {
+        "dice": _("Dice"),
+        "hd95_mm": _("95 % Hausdorff distance in mm"),
+        "surface_distance_mean_mm": _("mean surface distance in mm"),
+    }
+    return _("{label}: {metric} {mean:.3g} ± {deviation:.2g}, worst {worst:.3g}").format(
+        label=row.label,
+        metric=metrics.get(row.metric, row.metric),
+        mean=row.mean,
+        deviation=row.standard_deviation,
+        worst=row.worst,
     )
 
 
-def _list(sentences: Sequence[str]) -> str:
+def _paragraph(title: str, text: str) -> str:
+    heading = f"<b>{escape(title)}</b><br>" if title else ""
+    return f"<p>{heading}{escape(text)}</p>" if text else ""
+
+
+def _list(title: str, sentences: Sequence[str]) -> str:
     rows = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return f'<ul style="margin-left: 12px; -qt-list-indent: 0;">{rows}</ul>' if rows else ""
+    style = "margin-top: 0; margin-left: 14px; -qt-list-indent: 0;"
+    return f'<p style="margin-bottom: 0;"><b>{escape(title)}</b></p><ul style="{style}">{rows}</ul>' if rows else ""

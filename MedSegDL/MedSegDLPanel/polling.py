@@ -33,5 +33,6 @@ class Polling:
         self._polls.clear()
 
     def _onTimeout(self) -> None:
-        if not any([poll() for poll in self._polls]):  # a list: every one is asked
+        underWay = [poll() for poll in self._polls]  # every one is asked
+        if not any(underWay):
             self._timer.stop()

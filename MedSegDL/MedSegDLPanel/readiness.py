@@ -19,9 +19,12 @@ def reasonNotToApply(
     modelId: str,
     chosenLabels: Sequence[str] | None,
 ) -> str:
-    """A sentence, or "" where a run can begin; `modelId` is what was chosen, though it may not be here; `chosenLabels` None means all labels of the model."""
+    """A sentence, or "" where a run can begin.
+
+    `modelId` is what was chosen, though it may not be here; `chosenLabels` None means all labels of the model.
+    """
     if not dependenciesComplete:
-        return _("Install what is missing first: see the top of this panel.")
+        return _("Something is missing: see the top of this panel.")
     if volumeNode is None:
         return _("Choose the volume to segment. A volume is loaded with Add Data, from the DICOM module or from Sample Data.")
     if model is None and modelId:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 
 import numpy as np
 import slicer
@@ -19,6 +20,48 @@ def open_panel(client, monkeypatch):
     module = importlib.import_module("MedSegDL")
     monkeypatch.setattr(module, "WorkerClient", lambda interpreter: client)
     return harness.open_module("MedSegDL")
+
+
+class FakeCommand:
+    """A command beside the panel (see command_process.CommandProcess) that says and does what the test tells it."""
+
+    def __init__(self, arguments):
+        self.arguments, self.lines, self.events, self.status = list(arguments), [], [], None
+        self.cancelled = False
+
+    @property
+    def ended(self):
+        return self.status is not None
+
+    @property
+    def sentence(self):
+        return self.lines[-1] if self.lines else ""
+
+    def poll(self):
+        pass
+
+    def cancel(self):
+        self.cancelled = True
+
+    def say(self, *lines):
+        self.lines += lines
+        self.events += [json.loads(line) for line in lines if line.startswith("{")]
+
+    def end(self, status, *lines):
+        self.say(*lines)
+        self.status = status
+
+
+def take_commands(monkeypatch):
+    """The list of the commands that the panel starts from now on."""
+    commands = []
+
+    def start(interpreter, arguments):
+        commands.append(FakeCommand(arguments))
+        return commands[-1]
+
+    monkeypatch.setattr(importlib.import_module("MedSegDLPanel.panel"), "CommandProcess", start)
+    return commands
 
 
 def add_volume(name="MR", geometry=GRID):

@@ -59,8 +59,8 @@ def finish(panel, client, *frames, table=None):
 
 def many_labels():
     """125 labels with names that belong into groups."""
-    names = [f"{part} {side}{n}" for part, most in (("rib", 12), ("metacarpal", 5), ("phalanx of finger", 14), ("metatarsal", 5))
-             for side in ("left ", "right ") for n in range(1, most + 1)]  # fmt: skip
+    paired = (("rib", 12), ("metacarpal", 5), ("phalanx of finger", 14), ("metatarsal", 5))
+    names = [f"{part} {side} {n}" for part, most in paired for side in ("left", "right") for n in range(1, most + 1)]
     names += [f"vertebra {letter}{n}" for letter, most in (("C", 7), ("T", 12), ("L", 5)) for n in range(1, most + 1)]
     names += ["liver", "spleen", "stomach", "pancreas", "left kidney", "right kidney", "heart", "aorta", "sternum"]
     names += [f"muscle with a rather long name number {n}" for n in range(len(names) + 1, 126)]
