@@ -2,7 +2,9 @@
 PYTHON = python3 python3.12 python3.11 python3.10 python3.13
 BENCH =
 
-.PHONY: install demo test lint bench soak
+SLICER_PYTHON = python3.12
+
+.PHONY: install demo test test-slicer lint bench soak
 
 install:
 	@.ci/environment .venv $(PYTHON)
@@ -13,6 +15,11 @@ demo: install
 # One thread: the tests' networks are tiny, and threads that wait for each other on a busy machine take ten times as long.
 test: lint
 	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest
+
+# The scene's tests on the Python that Slicer bundles.
+test-slicer:
+	@.ci/environment .venv-slicer $(SLICER_PYTHON)
+	@OMP_NUM_THREADS=1 .venv-slicer/bin/python -m pytest Testing/scene Testing/training_scene
 
 lint: install
 	@.venv/bin/ruff check .
