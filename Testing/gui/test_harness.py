@@ -241,6 +241,14 @@ def test_signatures_of_pyside_are_refused(qt):
     assert "does not exist on qMRMLNodeComboBox" in failures.take()[0]
 
 
+def test_what_only_qt_6_has_is_refused(qt):
+    for owner, name in ((qt.QCheckBox(), "checkStateChanged"), (qt.QVBoxLayout(), "contentsMargins"), (qt.QPalette, "Accent")):
+        with pytest.raises(AttributeError, match="came with Qt 6"):
+            getattr(owner, name)
+    assert not qt.QCheckBox().connect("checkStateChanged(Qt::CheckState)", print)
+    assert "does not exist on QCheckBox" in failures.take()[0]
+
+
 def test_qt_connects_its_own_slots(qt):
     box, label = qt.QCheckBox(), qt.QLabel()
     box.connect("toggled(bool)", label, "setEnabled(bool)")

@@ -12,6 +12,7 @@ import shiboken6
 from PySide6 import QtCore
 
 from . import failures
+from .newer_than_qt5 import isNewer
 
 # By the C++ address of the sender: (signature, callable, what Qt calls). Gone when the sender is destroyed.
 _targets: dict[int, list[tuple[str, Callable, Callable]]] = {}
@@ -28,7 +29,7 @@ def pySideSignature(sender: QtCore.QObject, signature: str) -> str | None:
     """
     normalized = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
     named = getattr(type(sender), "cppSignatures", {})
-    if "PyObject" in normalized:  # only PySide6 calls it that
+    if "PyObject" in normalized or isNewer(type(sender), normalized.partition("(")[0]):  # only PySide6 knows it
         return None
     normalized = named.get(normalized, normalized)
     return normalized if sender.metaObject().indexOfSignal(normalized) >= 0 else None

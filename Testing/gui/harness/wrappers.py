@@ -18,6 +18,7 @@ from PySide6 import QtCore
 
 from . import failures, members, signals
 from .enums import EnumValue, enumMember, wrapEnum
+from .newer_than_qt5 import isNewer
 
 # Methods that take and return what Python code in Slicer sees, "QObject.connect" and the like; qobjects.py fills it.
 onWrappers: dict[str, Callable] = {}
@@ -35,6 +36,7 @@ class ClassWrapper(type):
 
     def __getattr__(cls, name: str) -> Any:
         pySideClass = cls.pySideClass
+        _refuseNewer(pySideClass, name)
         member = enumMember(pySideClass, name)
         if member is not None:
             return member
@@ -108,6 +110,7 @@ def _living(wrapper: InstanceWrapper, name: str) -> Any:
 
 def _read(wrapper: InstanceWrapper, qt: Any, name: str) -> Any:
     name = members.spelled(type(qt), name)
+    _refuseNewer(type(qt), name)
     if isinstance(qt, QtCore.QObject) and members.isProperty(qt, name):
         return wrap(members.readProperty(qt, name))
     if members.isSignal(qt, name):
@@ -127,9 +130,15 @@ def _read(wrapper: InstanceWrapper, qt: Any, name: str) -> Any:
     raise AttributeError(f"{type(wrapper).__name__} has no attribute named '{name}'")
 
 
+def _refuseNewer(pySideClass: type, name: str) -> None:
+    if isNewer(pySideClass, name):
+        raise AttributeError(f"{pySideClass.__name__}.{name} came with Qt 6, or was something else in Qt 5.15: Slicer has both")
+
+
 def _write(wrapper: InstanceWrapper, qt: Any, name: str, value: Any) -> None:
     name = members.spelled(type(qt), name)
     owner = type(wrapper).__name__
+    _refuseNewer(type(qt), name)
     if isinstance(qt, QtCore.QObject) and members.isProperty(qt, name):
         members.writeProperty(qt, name, unwrap(value), owner)
     elif members.isSignal(qt, name):
