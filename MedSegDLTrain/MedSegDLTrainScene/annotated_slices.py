@@ -58,8 +58,11 @@ def with_ignored(labelmap: LabelMap, annotated: AnnotatedSlices) -> LabelMap:
     return LabelMap(array, labelmap.geometry, labelmap.name)
 
 
-def sentence_of(labelmap: LabelMap, annotated: AnnotatedSlices) -> str:
-    """Which slices will count as annotated, for a person; raises InputError as `with_ignored`."""
+def sentence_of(labelmap: LabelMap | None, annotated: AnnotatedSlices) -> str:
+    """Which slices will count as annotated, for a person; nobody looks at the labels for ALL.
+
+    Raises InputError as `with_ignored`.
+    """
     if annotated.which is Which.ALL:
         return "All slices count as annotated: where there is no segment, there is background."
     axis, numbers = _chosen(labelmap, annotated)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,14 +80,6 @@ def save_job_text(text: str, path: Path) -> None:
     checked_job(text)
     with written_beside(path) as beside:
         beside.write_text(text, encoding="utf-8")
-
-
-def text_without_reasons(text: str) -> str:
-    """The text of a job without `reasons`, which have a table of their own; raises InputError for what is no job."""
-    checked_job(text)
-    document = json.loads(text)
-    document.pop("reasons", None)
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def publish_arguments(
