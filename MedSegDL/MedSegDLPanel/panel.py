@@ -24,6 +24,7 @@ from MedSegDLPanel.model_list import ModelList
 from MedSegDLPanel.polling import Polling
 from MedSegDLPanel.queue_view import QueueView
 from MedSegDLPanel.readiness import reasonNotToApply
+from MedSegDLPanel.region_choice import RegionChoice
 from MedSegDLPanel.result_view import ResultView
 from MedSegDLPanel.run_view import RunView
 from MedSegDLScene.command_process import CommandProcess
@@ -62,6 +63,7 @@ class Panel:
         self._card = ModelCardView(ui)
         self._arrivals = ModelArrivals(ui, start, self._polling, self._onModelsChanged)
         self._labels = LabelTree(ui, self._onLabels)
+        self._region = RegionChoice(ui, lambda: self._node.inputVolume if self._node else None)
         self._devices = DeviceChoice(ui, self._onDevice)
         self._run = RunView(root, ui, self._onApply, self._onCancel)
         self._queue = QueueView(ui, self._onCancel)

@@ -134,6 +134,12 @@ def test_a_region_of_interest_reaches_the_worker_in_voxels(panel, client):
     assert (region.start_ijk, region.size) == ((2, 2, 2), (6, 6, 6))
 
 
+def test_a_region_that_is_made_in_the_panel_begins_as_the_whole_volume(panel, client):
+    harness.choose(panel.ui.roiSelector, "Create new ROI")
+    region = asked(panel, client).region
+    assert (region.start_ijk, region.size) == ((0, 0, 0), GRID.size)
+
+
 def test_an_existing_segmentation_is_taken_and_what_becomes_of_its_segments_is_a_choice(panel, client):
     assert not panel.ui.existingComboBox.enabled
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "by hand")
