@@ -25,7 +25,7 @@ lint: install
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 
-# What takes many minutes: a run that is killed a hundred times.
+# What takes many minutes: a run that is killed a hundred times, a worker that is started and killed a thousand times.
 soak: install
 	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest -m soak -s
 

@@ -256,7 +256,7 @@ class WorkerClient:
         """The end of the job under way."""
         if self._job is None or self._job.number != message.request:
             return
-        job, request = self._job, self._job.request
+        job, request, self._seconds_without_step = self._job, self._job.request, 0.0
         if request and not request.ended:
             if isinstance(message, Finished):
                 self._finish(job, message)

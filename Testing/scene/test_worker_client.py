@@ -150,6 +150,16 @@ def test_behind_a_launcher_that_forwards_no_signals_the_worker_itself_is_killed(
     assert none_lives(mark)
 
 
+def test_behind_a_launcher_a_process_is_killed_that_has_not_said_who_it_is(start_client, mark):
+    client = start_client(start="silent", launcher=LAUNCHER)
+    client.start()
+    while len(living(mark)) < 2:
+        client.poll()
+    assert worker_pid(client) == 0
+    client.close()
+    assert none_lives(mark)
+
+
 def test_a_caller_that_does_not_poll_for_long_kills_nothing(start_client):
     client = start_client(limits=SHORT)
     request = running(client, "slow")
