@@ -47,13 +47,15 @@ class MedSegDLTrainParameterNode:
     """What a person has chosen, kept with the scene.
 
     caseFolder, job, run: paths, "" where none is chosen. volume, segmentation, patient, status, annotated, slices: the case
-    that is to be added. startFrom: "model:ID" or "network:KEY"; minutes, epochs (0: as many as fit), seed: of the next job.
+    that is to be added; patientVolume: the image that `patient` was said of. startFrom: "model:ID" or "network:KEY";
+    minutes, epochs (0: as many as fit), seed: of the next job.
     """
 
     caseFolder: str = ""
     volume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     patient: str = ""
+    patientVolume: vtkMRMLScalarVolumeNode
     status: choices.CaseStatus = choices.CaseStatus.CORRECTED
     annotated: choices.Annotated = choices.Annotated.ALL
     slices: str = ""

@@ -9,6 +9,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
+from MedSegDLPanel.show_nodes import openInSegmentEditor
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLTrainPanel.cases_part import CasesPart, useText
 from MedSegDLTrainPanel.choices import Annotated, CaseStatus
@@ -38,13 +39,14 @@ class AddPart:
         self, ui: object, interpreter: Interpreter, row: WorkRow, cases: CasesPart, onAdded: Callable[[str], None]
     ) -> None:
         self._ui, self._interpreter, self._row, self._cases, self._onAdded = ui, interpreter, row, cases, onAdded
-        self._node = self._volume = self._segmentation = None
+        self._node = self._volume = None
         self._taken = None
         self._rest = qt.QTimer()
         self._rest.setSingleShot(True)
         self._rest.setInterval(_MILLISECONDS_OF_REST)
         self._rest.connect("timeout()", self._look)
         ui.axisCombo.connect("currentIndexChanged(int)", self.changed)
+        ui.editButton.connect("clicked(bool)", self.edit)
         ui.addButton.connect("clicked(bool)", self.add)
         self._look()
 
@@ -54,14 +56,20 @@ class AddPart:
         if node is not None:
             self._suggest(node)
         else:
-            self._volume = self._segmentation = None
+            self._volume = None
             self._listAxes()
         self._showFields()
-        self._rest.start()
+        self.changed()
 
     def changed(self) -> None:
-        """The segments or the case folder have changed."""
+        """What is to be added has changed: nothing is added before it was said what that would be."""
+        self._taken = None
+        self._showButton()
         self._rest.start()
+
+    def edit(self) -> None:
+        """Go on with these segments in the Segment Editor."""
+        openInSegmentEditor(self._node.segmentation, self._node.volume)
 
     def add(self) -> None:
         """Copy image and segments into the case folder, which is made if the person agrees."""
@@ -95,17 +103,14 @@ class AddPart:
         self._look()
 
     def _suggest(self, node: object) -> None:
-        """What was said of one image or segmentation must not be taken for another."""
+        """What was said of one image must not be taken for another, whoever chose it."""
         if node.volume is not self._volume:
-            wasKept = self._volume is None and bool(node.patient)  # a scene was opened: its key stands
             self._volume = node.volume
             self._listAxes()
-            if node.volume is not None and not wasKept:
-                node.patient = self._patientOf(node.volume)  # never that of the image before
-        if node.segmentation is not self._segmentation:
-            wasKept, self._segmentation = self._segmentation is None, node.segmentation
-            if not wasKept:
-                node.status = CaseStatus.CORRECTED  # nobody has approved these segments
+        if node.volume is not None and node.volume is not node.patientVolume:
+            with slicer.util.NodeModify(node):
+                node.patientVolume = node.volume
+                node.patient, node.status = self._patientOf(node.volume), CaseStatus.CORRECTED
 
     def _patientOf(self, volume: slicer.vtkMRMLScalarVolumeNode) -> str:
         known = rememberedCase(volume)
@@ -168,6 +173,7 @@ class AddPart:
         return "" if self._node.patient.strip() else _("Type a key for the patient.")
 
     def _showButton(self) -> None:
+        self._ui.editButton.enabled = self._node is not None and self._node.segmentation is not None
         self._ui.addButton.enabled = self._taken is not None and not self._row.busy
         self._ui.addButton.toolTip = (
             _(

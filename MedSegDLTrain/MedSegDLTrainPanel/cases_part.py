@@ -28,9 +28,9 @@ def useText(use: str) -> str:
 
 
 class CasesPart:
-    """The table of cases; onLoaded(LoadedCase, CaseRow) is called when one was loaded."""
+    """The table of cases; onLoaded(LoadedCase, its name) is called when one was loaded."""
 
-    def __init__(self, ui: object, interpreter: Interpreter, onLoaded: Callable[[LoadedCase, CaseRow], None]) -> None:
+    def __init__(self, ui: object, interpreter: Interpreter, onLoaded: Callable[[LoadedCase, str], None]) -> None:
         self._ui, self._interpreter, self._onLoaded = ui, interpreter, onLoaded
         self.folder, self.rows = None, ()
         titles = [_("Case"), _("Status"), _("Split"), _("Source"), _("Patient")]
@@ -58,6 +58,8 @@ class CasesPart:
             self.rows = ()
             self._ui.caseFolderSummary.text = str(problem)
         table = self._ui.casesTable
+        for widget in (table, self._ui.caseSearch, self._ui.loadCaseButton):
+            widget.visible = bool(self.rows)
         table_rows.setRows(table, [(row.name, _cells(row)) for row in self.rows])
         table_rows.showOnly(table, self._ui.caseSearch.text)
         if self.rows:
@@ -78,7 +80,7 @@ class CasesPart:
         except MedSegDLError as problem:
             self._ui.caseFolderSummary.text = str(problem)
             return
-        self._onLoaded(loaded, row)
+        self._onLoaded(loaded, row.name)
 
     def close(self) -> None:
         """Start and poll nothing any more."""

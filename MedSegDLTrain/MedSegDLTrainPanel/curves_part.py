@@ -23,6 +23,7 @@ class CurvesPart:
     def show(self, watch: RunWatch | None) -> None:
         """The chosen run after a look at it; curves that are shown go on."""
         self._watch = watch
+        self._ui.lossButton.visible = self._ui.scoresButton.visible = watch is not None
         self._ui.lossButton.enabled = watch is not None and bool(watch.history.loss.points)
         self._ui.scoresButton.enabled = watch is not None and bool(watch.history.scores)
         if self._plots is not None and watch is not None and watch.run == self._plotted:

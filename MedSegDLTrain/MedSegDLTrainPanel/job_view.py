@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import qt
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
@@ -14,6 +15,7 @@ from MedSegDLTrainScene.jobs import checked_job, read_job_text, reason_rows, sav
 
 _SETTINGS_TAB, _TEXT_TAB = 0, 1
 _SETTING_WIDTH, _VALUE_WIDTH = 105, 95
+_LONGEST_VALUE = 44
 
 
 class JobView:
@@ -79,7 +81,7 @@ class JobView:
                 self._problem = str(problem)
         if rows or self.path is None:
             table_rows.setRows(
-                self._ui.jobTable, [(row.setting, [_breakable(row.setting), _breakable(row.value), row.why]) for row in rows]
+                self._ui.jobTable, [(row.setting, [_breakable(row.setting), _value(row.value), row.why]) for row in rows]
             )
             self._ui.jobTable.resizeRowsToContents()
         self._say(self._problem)
@@ -108,6 +110,13 @@ class JobView:
             cursor.setPosition(place)
             cursor.select(cursor.LineUnderCursor)
             self._ui.jobText.setTextCursor(cursor)
+
+
+def _value(text: str) -> qt.QTableWidgetItem:
+    """A value that takes a few lines at most; the whole is its tool tip."""
+    item = qt.QTableWidgetItem(_breakable(text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"))
+    item.setToolTip(text)
+    return item
 
 
 def _breakable(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import qt
+import slicer
 
 from MedSegDLPanel.polling import Polling
 from MedSegDLScene.interpreter import Interpreter
@@ -20,7 +21,7 @@ from MedSegDLTrainPanel.results_part import ResultsPart
 from MedSegDLTrainPanel.run_part import RunPart
 from MedSegDLTrainPanel.runs_list import RunsList
 from MedSegDLTrainPanel.work_row import RowWidgets, WorkRow
-from MedSegDLTrainScene.case_table import CaseRow, is_case_folder
+from MedSegDLTrainScene.case_table import is_case_folder
 from MedSegDLTrainScene.load_case import LoadedCase
 from MedSegDLTrainScene.runs import RunWatch
 
@@ -34,8 +35,8 @@ class TrainPanel:
         self._ui, self._node = ui, None
         self._polling = Polling()
         self._rows = _workRows(ui, self._polling)
-        self.cases = CasesPart(ui, interpreter, self._onCaseLoaded)
-        self.next = NextPart(ui, interpreter, self._rows["next"], self._onNextLoaded)
+        self.cases = CasesPart(ui, interpreter, self._onLoaded)
+        self.next = NextPart(ui, interpreter, self._rows["next"], self._onLoaded)
         self.add = AddPart(ui, interpreter, self._rows["add"], self.cases, self._onAdded)
         self.job = JobPart(ui, interpreter, self._rows["job"], self.cases, self._onJob)
         self.run: RunPart | None = None
@@ -72,8 +73,9 @@ class TrainPanel:
 
     def close(self) -> None:
         """End what was started here, except for trainings, which go on; poll nothing any more."""
-        for row in self._rows.values():
-            row.close()
+        for name, row in self._rows.items():
+            if name != "run":  # a training that is being started goes on, too
+                row.close()
         for part in (self.cases, self.add, self.runs):
             part.close()
         self._polling.stop()
@@ -110,16 +112,12 @@ class TrainPanel:
         if is_case_folder(Path(path)):
             qt.QSettings().setValue(_FOLDER_SETTING, path)
 
-    def _onCaseLoaded(self, loaded: LoadedCase, row: CaseRow) -> None:
-        self._node.volume, self._node.segmentation = loaded.volumeNode, loaded.segmentationNode
-        self._node.patient = row.patient
-
-    def _onNextLoaded(self, loaded: LoadedCase, name: str) -> None:
-        self._node.volume, self._node.segmentation = loaded.volumeNode, loaded.segmentationNode
-        row = self.cases.rowNamed(name)
-        if row is not None:
-            self._node.patient = row.patient
-            table_rows.select(self._ui.casesTable, name)
+    def _onLoaded(self, loaded: LoadedCase, name: str) -> None:
+        """Show what was loaded and choose it; `name` is that of the case, "" where it is none yet."""
+        with slicer.util.NodeModify(self._node):
+            self._node.volume, self._node.segmentation = loaded.volumeNode, loaded.segmentationNode
+        _showInSliceViews(loaded.volumeNode)
+        table_rows.select(self._ui.casesTable, name)
 
     def _onAdded(self, name: str) -> None:
         qt.QSettings().setValue(_FOLDER_SETTING, str(self.cases.folder))
@@ -145,6 +143,12 @@ class TrainPanel:
         chosen = str(watch.run) if watch else ""
         if self._node is not None and watch and self._node.run != chosen:
             self._node.run = chosen
+
+
+def _showInSliceViews(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+    logic = slicer.app.applicationLogic()
+    logic.GetSelectionNode().SetActiveVolumeID(volumeNode.GetID())
+    logic.PropagateVolumeSelection(1)  # 1: fit the slices to it
 
 
 def _workRows(ui: object, polling: Polling) -> dict[str, WorkRow]:

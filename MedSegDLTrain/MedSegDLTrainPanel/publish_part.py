@@ -38,7 +38,7 @@ class PublishPart:
         if watch is None or self._watch is None or watch.run != self._watch.run:
             self._worse = ""
         self._watch = watch
-        self._ui.publishButton.enabled = watch is not None
+        self._ui.publishButton.visible = watch is not None
         if watch is None:
             self._ui.publishButton.checked = False
         if self._ui.publishGroup.visible:
@@ -71,7 +71,7 @@ class PublishPart:
             elif process is not None:
                 self._row.say(process.sentence, process.lines)
             if self._worse:
-                self._row.say("", process.lines)
+                self._row.say("")
             self._showButtons()
 
         return onEnded

@@ -89,6 +89,7 @@ class ResultsPart:
             listed.addItem(item)
 
     def _showButton(self) -> None:
+        self._ui.reportButton.visible = self._run is not None
         validated = self._ui.validationTable.rowCount > 0
         self._ui.reportButton.enabled = validated and not self._row.busy
         self._ui.reportButton.toolTip = (

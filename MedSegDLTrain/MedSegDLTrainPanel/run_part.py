@@ -44,7 +44,8 @@ class RunPart:
             self._asked = ""
         self._watch = watch
         status = watch.status if watch else None
-        self._ui.runBar.visible = bool(status)
+        for widget in (self._ui.runBar, self._ui.pauseButton, self._ui.stopButton):
+            widget.visible = status is not None
         if status:
             self._ui.runBar.maximum = status.steps
             self._ui.runBar.value = status.step
@@ -138,7 +139,8 @@ class RunPart:
             parts.append(_("best score {score:.3f}").format(score=status.score))
         if status.state == "running" and status.seconds_left is not None:
             parts.append(timeLeft(status.seconds_left))
-        return " · ".join(parts)
+        hint = _("The computer or the training was switched off: Resume goes on from the last checkpoint.")
+        return " · ".join(parts) + (f"\n{hint}" if status.state == "killed" else "")
 
 
 def _isDone(asked: str, state: str) -> bool:
@@ -146,8 +148,6 @@ def _isDone(asked: str, state: str) -> bool:
 
 
 def _stateSentence(state: str, reason: str) -> str:
-    if state == "killed":
-        return _("Interrupted (the computer or the training was switched off): Resume goes on from its last checkpoint")
     words = stateText(state)
     words = words[:1].upper() + words[1:]
     return f"{words} ({reason})" if reason and state == "failed" else words

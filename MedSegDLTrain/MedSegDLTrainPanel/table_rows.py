@@ -36,7 +36,7 @@ def setRows(table: qt.QTableWidget, rows: Sequence[tuple[str, Sequence[str | qt.
     for row, (key, texts) in enumerate(rows):
         for column, text in enumerate(texts):
             item = text if isinstance(text, qt.QTableWidgetItem) else qt.QTableWidgetItem(text)
-            item.setToolTip(item.text())
+            item.setToolTip(item.toolTip() or item.text())
             item.setData(qt.Qt.UserRole, key)
             table.setItem(row, column, item)
     table.setSortingEnabled(sorted_)

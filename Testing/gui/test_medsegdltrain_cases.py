@@ -70,6 +70,10 @@ def test_a_double_click_loads_a_case_to_correct(panel, folder):
     node = panel.logic.getParameterNode()
     assert node.volume.GetName() == "scan-2" and node.patient == "P2"
     assert node.segmentation.GetSegmentation().GetNthSegment(0).GetName() == train_examples.LABEL
+    harness.click(panel.ui.editButton)
+    assert slicer.util.moduleSelector().selectedModule == "SegmentEditor"
+    editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert editor.GetSegmentationNode() is node.segmentation and editor.GetSourceVolumeNode() is node.volume
 
 
 def test_what_will_be_taken_is_said_before_it_is_added(panel, folder):
