@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.errors import ModelError
 from MedSegDLLib.labels import LabelTable
-from MedSegDLLib.model_card import ModelCard
+from MedSegDLLib.model_card import CARD_FILE, ModelCard
 from MedSegDLLib.networks import build_network
 from MedSegDLLib.networks.blocks import SegmentationNetwork
 from MedSegDLLib.zoo import check_weights_sha256, read_model, weights_file
@@ -40,11 +40,19 @@ def load_model(folder: Path) -> Model:
     """
     card, labels = read_model(folder)
     tensors = _verified_tensors(card, weights_file(folder))
-    with torch.device("meta"):  # shapes without memory
-        network = build_network(card.network)
+    network = _empty_network(card, folder)
     _check_same(tensors, network.state_dict(), str(weights_file(folder)), card.network.key)
     network.load_state_dict(tensors, assign=True)
     return Model(card, labels, network.eval(), folder)
+
+
+def _empty_network(card: ModelCard, folder: Path) -> SegmentationNetwork:
+    """The card's network, with shapes and without memory."""
+    try:
+        with torch.device("meta"):
+            return build_network(card.network)
+    except ModelError as reason:
+        raise ModelError(f"{folder / CARD_FILE} is not a usable model card: {reason}") from reason
 
 
 def save_weights(network: torch.nn.Module, path: Path, dtype: torch.dtype = torch.float32) -> None:

@@ -21,6 +21,7 @@ from MedSegDLLib.strict_json import read_json, schema_of, to_json
 CARD_FILE, LABELS_FILE, WEIGHTS_FILE = "card.json", "labels.csv", "weights.safetensors"
 README_FILE, LICENCE_FILE, JOB_FILE = "README.md", "LICENSE.txt", "job.json"
 CARD_VERSION = 1
+_MOST_CHANNELS = 4096  # more can only be a slip
 
 
 def _help(text: str, choices: tuple | None = None) -> dict:
@@ -240,6 +241,9 @@ def _network(network: NetworkSpec, activation: str) -> Iterator[str]:
     outputs = network.out_channels
     if network.in_channels < 1:
         yield f"network: in_channels {network.in_channels} must be at least 1"
+    for name in ("in_channels", "out_channels"):
+        if (channels := getattr(network, name)) > _MOST_CHANNELS:
+            yield f"network: {name} {channels} must not exceed {_MOST_CHANNELS}"
     if activation == "sigmoid" and outputs != 1:
         yield f"network: out_channels must be 1 with sigmoid activation, but is {outputs}"
     if activation == "softmax" and outputs < 2:

@@ -7,9 +7,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
-from typing import get_type_hints
 
 import torch
 
@@ -17,10 +15,9 @@ from MedSegDLLib.atomic import why
 from MedSegDLLib.device import find_device, is_device_failure, is_out_of_memory, memory_text
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
-from MedSegDLLib.model_card import NetworkSpec
-from MedSegDLLib.networks import NETWORKS, build_network
+from MedSegDLLib.networks import build_network
 from MedSegDLLib.progress import CancelToken
-from MedSegDLLib.strict_json import from_json, write_json
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.cases import Case, read_case_list, read_dataset
 from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state
 from MedSegDLTrainLib.division import Division, counted, divided
@@ -116,7 +113,6 @@ def checked(job: TrainingJob) -> TrainingJob:
         entry(table, key, what)
     labels_of_job(job, read_dataset(Path(job.cases)))
     divided(read_case_list(Path(job.cases)), job.validation)
-    _check_kinds(job.network)
     with torch.device("meta"):  # without memory for its weights
         dimensions = build_network(job.network).dimensions
     if (dimensions == 2) != (job.sampling.patch_size[2] == 1):
@@ -124,15 +120,6 @@ def checked(job: TrainingJob) -> TrainingJob:
             f"The network '{job.network.key}' has {dimensions} dimensions: patch_size must have z = 1 if these are 2."
         )
     return job
-
-
-def _check_kinds(network: NetworkSpec) -> None:
-    """Raise InputError for a number that is not of the kind that the network takes, for example a text instead of a list."""
-    module, name = entry(NETWORKS, network.key, "network")
-    kinds = get_type_hints(getattr(import_module(module), name).__init__)
-    for key, value in network.numbers.items():
-        if key in kinds:  # what is unknown is told when the network is built
-            from_json(kinds[key], value, f"network: numbers: {key}", InputError)
 
 
 def _make_folder(run: Path, resume: bool) -> None:

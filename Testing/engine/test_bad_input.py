@@ -372,6 +372,11 @@ def two_channels(folder: Path) -> None:
     change_card(folder, network={"key": "unet_2d", "in_channels": 2, "out_channels": 1, "numbers": {"features_per_stage": [1]}})
 
 
+def network_number(**numbers: object) -> Callable[[Path], None]:
+    network = {"key": "unet_2d", "in_channels": 1, "out_channels": 1, "numbers": numbers}
+    return lambda folder: change_card(folder, network=network)
+
+
 BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "tampered weights": (tampered_weights, "SHA-256"),
     "no weights": (lambda folder: (folder / WEIGHTS_FILE).unlink(), "weights"),
@@ -384,6 +389,12 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "card of another model": (lambda folder: change_card(folder, id="other"), "other"),
     "no card": (lambda folder: (folder / CARD_FILE).unlink(), "card.json"),
     "unknown network": (unknown_network, "unet_9d"),
+    "network number of the wrong kind": (network_number(features_per_stage="many"), "features_per_stage must be a list, but"),
+    "network number out of range": (network_number(up_kernel=0), "card.json is not a usable model card: network: numbers: up_"),
+    "more channels than there can be": (
+        lambda folder: change_card(folder, network={"key": "unet_2d", "in_channels": 10**30, "out_channels": 1}),
+        "must not exceed 4096",
+    ),
     "weights for another number of channels": (two_channels, "weight"),
     "labels that disagree": (more_labels, "labels.csv"),
     "no labels": (lambda folder: (folder / LABELS_FILE).unlink(), "labels.csv"),

@@ -333,7 +333,9 @@ def test_every_name_of_a_job_is_checked_before_anything_starts(job_file, tmp_pat
     ("network", "said"),
     [
         ({"key": "no_new_net", "numbers": {}}, "'no_new_net' has 3 dimensions: patch_size must have z = 1 if these are 2"),
-        ({"numbers": {"features_per_stage": [0, 4]}}, "cannot be built with"),
+        ({"numbers": {"features_per_stage": [0, 4]}}, r"must be 1 to 9 numbers within 1…4096, but is \[0, 4\]"),
+        ({"numbers": {"up_kernel": 0}}, "network: numbers: up_kernel must be 2 or 3, but is 0"),
+        ({"numbers": {"block": "x"}}, "network: numbers: block must be desai or conv_norm_relu, but is 'x'"),
         ({"numbers": {"features_per_stage": "a"}}, "^network: numbers: features_per_stage must be a list, but is 'a'.$"),
         ({"numbers": {"features_per_stage": 4}}, "features_per_stage must be a list, but is 4"),
         ({"numbers": {"features_per_stage": [4.5]}}, r"features_per_stage\[0\] must be a whole number, but is 4.5"),

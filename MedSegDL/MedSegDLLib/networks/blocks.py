@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 
 import torch
@@ -60,7 +61,8 @@ def checked_stages(features_per_stage: Sequence[int]) -> list[int]:
     """Filters of each level, finest first; raises ValueError for numbers that no network has (cards come from strangers)."""
     stages = list(features_per_stage)
     if not 1 <= len(stages) <= _MOST_STAGES or not all(1 <= features <= _MOST_FEATURES for features in stages):
-        raise ValueError(f"features_per_stage must be 1 to {_MOST_STAGES} numbers within 1…{_MOST_FEATURES}")
+        expected = f"1 to {_MOST_STAGES} numbers within 1…{_MOST_FEATURES}"
+        raise ValueError(f"features_per_stage must be {expected}, but is {reprlib.repr(stages)}")
     return stages
 
 

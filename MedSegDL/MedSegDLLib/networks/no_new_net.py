@@ -39,7 +39,7 @@ class NoNewNet(SegmentationNetwork):
         super().__init__()
         stages = checked_stages(features_per_stage)
         if len(stages) < 2:
-            raise ValueError("features_per_stage needs at least two levels")
+            raise ValueError(f"features_per_stage must be at least two numbers, but is {stages}")
         self.stride = 2 ** (len(stages) - 1)
         inputs = [in_channels, *stages]
         self.encoder = nn.ModuleList(_block(before, own, own) for before, own in zip(inputs, stages[:-1], strict=False))

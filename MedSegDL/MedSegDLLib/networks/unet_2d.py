@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 
 import torch
@@ -43,6 +44,7 @@ def _conv_norm_relu_block(dimensions: int, inputs: int, outputs: int) -> nn.Sequ
     )
 
 
+_UP_KERNELS = (2, 3)
 _BLOCKS = {"desai": _desai_block, "conv_norm_relu": _conv_norm_relu_block}
 
 
@@ -65,6 +67,10 @@ class UNet2d(SegmentationNetwork):
         up_kernel: int = 3,
     ) -> None:
         super().__init__()
+        if block not in _BLOCKS:
+            raise ValueError(f"block must be {' or '.join(_BLOCKS)}, but is {reprlib.repr(block)}")
+        if up_kernel not in _UP_KERNELS:
+            raise ValueError(f"up_kernel must be {' or '.join(map(str, _UP_KERNELS))}, but is {reprlib.repr(up_kernel)}")
         build_block, stages = _BLOCKS[block], checked_stages(features_per_stage)
         self.stride = 2 ** (len(stages) - 1)
         self.encoder = nn.ModuleList(
