@@ -10,7 +10,6 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSegDLLib.errors import MedSegDLError
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLPanel import show_nodes
 from MedSegDLPanel.choices import Frames
@@ -224,7 +223,7 @@ class Panel:
     def _onTrain(self, run: Run) -> None:
         try:
             show_nodes.sendToTraining(run.segmentationNode, run.order.volumeNode)
-        except (MedSegDLError, RuntimeError) as problem:  # selectModule raises RuntimeError without a main window
+        except RuntimeError as problem:  # of selectModule: no such module, or no main window
             self._error.show(str(problem))
 
 
