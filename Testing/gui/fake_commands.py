@@ -2,7 +2,7 @@
 
 Adding cases and pictures is left to the real commands. FAKE_COMMANDS, a JSON object in the environment, says what goes wrong:
 "new": a sentence with which planning fails; "publish": one with which publishing does; "slow": seconds that each takes;
-"steps": of a training.
+"steps": of a training; "pictures": whether those of cases are made.
 A training takes a step each 50 ms, and listens to pause and stop as the real one does.
 """
 
@@ -95,6 +95,8 @@ def main() -> None:
         if command != ("cases", "next"):
             time.sleep(WISHES.get("slow", 0))
         known[command]()
+        return
+    if command == ("cases", "thumbnails") and not WISHES.get("pictures"):
         return
     from MedSegDLLib.__main__ import main as real
 

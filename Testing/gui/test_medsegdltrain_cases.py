@@ -12,7 +12,7 @@ from Testing.gui.medsegdltrain_panel import add_scan, choose_folder, fake_interp
 @pytest.fixture
 def panel(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return open_panel(monkeypatch, fake_interpreter())
+    return open_panel(monkeypatch, fake_interpreter(pictures=True))
 
 
 @pytest.fixture
