@@ -17,7 +17,18 @@ from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.model_card import Preprocessing
 from MedSegDLLib.preprocess import Prepared, preprocess, turn_for
 from MedSegDLLib.strict_json import to_json
-from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, image_path, label_path, prepared_folder, read_case, read_dataset
+from MedSegDLTrainLib.cases import (
+    IGNORE,
+    Case,
+    Dataset,
+    case_labels,
+    image_path,
+    label_path,
+    prepared_folder,
+    read_case,
+    read_dataset,
+    values_of,
+)
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.prepared_cache import Entry, keep_entry, open_entry, use_entry
 
@@ -114,6 +125,19 @@ def labels_of_job(job: TrainingJob, dataset: Dataset) -> tuple[str, ...]:
             "name those to train in the job's labels, or change its out_channels."
         )
     return names
+
+
+def check_labelled(folder: Path, cases: Sequence[Case], job: TrainingJob) -> None:
+    """Raise InputError if none of `cases` has a label that the job learns; label maps are read until one has."""
+    dataset = read_dataset(folder)
+    wanted = {dataset.labels[name] for name in labels_of_job(job, dataset)}
+    if not any(wanted & values_of(case_labels(folder, case, dataset).array) for case in cases):
+        raise InputError(nothing_to_learn(folder))
+
+
+def nothing_to_learn(folder: Path) -> str:
+    """The sentence for whoever trains on cases without a label."""
+    return f"{folder} holds no training case with a label: add some first."
 
 
 def training_preprocessing(geometry: Geometry, how: Preprocessing) -> Preprocessing:

@@ -24,9 +24,11 @@ from MedSegDLLib.strict_json import read_json
 from MedSegDLTrainLib.progress import last_events
 
 JOB_FILE, PLAN_FILE, EVENTS_FILE, VALIDATION_FILE = "job.json", "plan.json", "events.jsonl", "validation.json"
+START_FILE = "start.checkpoint"
 LOG_FILE = "log.txt"
 _LOCK_FILE, _REQUEST_FILE = ".lock", "request"
 REQUESTS = ("pause", "stop")
+_BEFORE_THE_FIRST_STEP = {JOB_FILE, PLAN_FILE, EVENTS_FILE, START_FILE, _REQUEST_FILE}  # all that a run has by then
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,28 @@ def is_unused(run: Path) -> bool:
     return not run.exists() or (run.is_dir() and all(path.name.startswith(".") for path in run.iterdir()))
 
 
+def took_no_step(run: Path) -> bool:
+    """Whether the folder holds a run that never took a step: nothing of it is worth keeping."""
+    names = {path.name for path in run.iterdir() if not path.name.startswith(".")} if run.is_dir() else set()
+    if not {JOB_FILE, EVENTS_FILE} <= names <= _BEFORE_THE_FIRST_STEP:
+        return False
+    with (run / EVENTS_FILE).open(encoding="utf-8", errors="replace") as lines:
+        return not any('"event": "step"' in line for line in lines)
+
+
+def clear(run: Path) -> None:
+    """Remove what a run that never took a step left, but its job; for the owner only, who begins another one there.
+
+    Raises InputError if there is more than that, say because somebody else has worked on it meanwhile.
+    """
+    check_unused(run)
+    for name in (PLAN_FILE, START_FILE, EVENTS_FILE):
+        (run / name).unlink(missing_ok=True)
+
+
 def check_unused(run: Path) -> None:
-    """Raise InputError unless a run can begin in the folder."""
-    if not is_unused(run):
+    """Raise InputError unless a run can begin in the folder: it is unused, or its run never took a step."""
+    if not is_unused(run) and not took_no_step(run):
         raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
 
 

@@ -20,9 +20,14 @@ from MedSegDLTrainLib.checkpoints import (
 )
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.prepared import labels_of_job
+from MedSegDLTrainLib.run_folder import START_FILE
 from MedSegDLTrainLib.transfer import account, any_fresh, take_over
 
-START_FILE = "start.checkpoint"
+
+def check_start(job: TrainingJob) -> None:
+    """Raise ModelError if the model of `job.start_from` is not there, is damaged, or nothing of it fits."""
+    if job.start_from:
+        _taken(job, new_state(job), lambda model, text: None)
 
 
 def first_state(

@@ -27,7 +27,7 @@ from MedSegDLTrainLib.loop import Loop, LoopParts, StopRequests
 from MedSegDLTrainLib.losses import LOSSES
 from MedSegDLTrainLib.optimizers import OPTIMIZERS
 from MedSegDLTrainLib.patches import Batch, PatchSource
-from MedSegDLTrainLib.prepared import PreparedCase, labels_of_job, prepared_one_by_one
+from MedSegDLTrainLib.prepared import PreparedCase, check_labelled, labels_of_job, nothing_to_learn, prepared_one_by_one
 from MedSegDLTrainLib.progress import EventLog, Listener
 from MedSegDLTrainLib.run_folder import (
     EVENTS_FILE,
@@ -35,13 +35,14 @@ from MedSegDLTrainLib.run_folder import (
     PLAN_FILE,
     Plan,
     check_unused,
+    clear,
     owned,
     read_plan,
     sweep,
     withdraw_request,
 )
 from MedSegDLTrainLib.run_model import table_of
-from MedSegDLTrainLib.start import first_state
+from MedSegDLTrainLib.start import check_start, first_state
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
 from MedSegDLTrainLib.validate import Validator
@@ -70,11 +71,16 @@ class Surroundings:
 def train(job_path: Path, run: Path, resume: bool = False, around: Surroundings = Surroundings()) -> TrainingState:
     """Train as the job says; what the run folder gets is told in run_folder.py.
 
-    With `resume` a run that was stopped or killed goes on from its last checkpoint and ends, on one machine's CPU, with
-    the same losses and weights as one that never was. Raises InputError for an unusable job, cases or run folder and when
-    the loss is not finite, DeviceError if there is too little memory, Cancelled, with a checkpoint saved, when asked to stop.
+    The folder is new, empty, or that of a run that never took a step, which makes room. With `resume` a run that was
+    stopped or killed goes on from its last checkpoint and ends, on one machine's CPU, with the same losses and weights as
+    one that never was. Raises InputError for an unusable job, cases or
+    run folder and when the loss is not finite, ModelError for an unusable model to start from, DeviceError if there is too
+    little memory, Cancelled, with a checkpoint saved, when asked to stop.
     """
     job = checked(localised(read_job(job_path), job_path.parent))
+    if not resume:
+        check_unused(run)
+        check_start(job)
     _make_folder(run, resume)
     with owned(run):
         _adopt(job, run, resume)
@@ -102,31 +108,32 @@ def usual_processes(device: str) -> int:
 
 
 def checked(job: TrainingJob) -> TrainingJob:
-    """The job, if every name in it is known, somebody is there to train on, and its network can be built.
+    """The job, if `check_settings` passes and somebody with a label is there to train on; raises InputError if not."""
+    check_settings(job)
+    folder = Path(job.cases)
+    check_labelled(folder, divided(read_case_list(folder), job.validation).training, job)
+    return job
 
-    Raises InputError or ModelError if not.
-    """
+
+def check_settings(job: TrainingJob) -> None:
+    """Raise InputError or ModelError unless every name in a job is known and its network can be built."""
     for table, key, what in (
         (LOSSES, job.loss, "loss"),
         (OPTIMIZERS, job.optimisation.optimizer, "optimiser"),
     ):
         entry(table, key, what)
     labels_of_job(job, read_dataset(Path(job.cases)))
-    divided(read_case_list(Path(job.cases)), job.validation)
     with torch.device("meta"):  # without memory for its weights
         dimensions = build_network(job.network).dimensions
     if (dimensions == 2) != (job.sampling.patch_size[2] == 1):
         raise InputError(
             f"The network '{job.network.key}' has {dimensions} dimensions: patch_size must have z = 1 if these are 2."
         )
-    return job
 
 
 def _make_folder(run: Path, resume: bool) -> None:
     if resume and not (run / JOB_FILE).is_file():
         raise InputError(f"{run} holds no run to go on with: leave out --resume to begin one.")
-    if not resume:
-        check_unused(run)
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
@@ -137,6 +144,8 @@ def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
     """Begin with, or go on with, the run of `job`."""
     withdraw_request(run)
     sweep(run)
+    if not resume:
+        clear(run)
     there = read_job(run / JOB_FILE) if resume else None
     if there == job:
         return
@@ -196,7 +205,7 @@ def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventL
         cases.append(case)
         events.write("preparing", case=case.name, done=len(cases), of=len(division.training))
     if not any(len(case.positions) for case in cases):
-        raise InputError(f"{folder} holds no training case with a label: add some first.")
+        raise InputError(nothing_to_learn(folder))
     return cases
 
 

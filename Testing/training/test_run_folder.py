@@ -18,6 +18,7 @@ from MedSegDLTrainLib.run_folder import (
     Plan,
     RunStatus,
     ask,
+    clear,
     is_owned,
     is_unused,
     owned,
@@ -25,6 +26,7 @@ from MedSegDLTrainLib.run_folder import (
     request_to,
     status_of,
     sweep,
+    took_no_step,
     withdraw_request,
 )
 
@@ -112,6 +114,27 @@ def test_a_start_that_was_killed_at_once_leaves_a_folder_that_can_be_used(tmp_pa
     assert [path.name for path in run.iterdir()] == [".lock"]
     (run / "job.json").touch()
     assert not is_unused(run)
+
+
+@pytest.mark.parametrize("more", [None, "best.checkpoint", "notes.txt"])
+def test_only_a_run_that_never_took_a_step_makes_room_for_another(run, more):
+    _log(run, ("started", {"step": 0}), ("failed", {"reason": "No."}))
+    if more:
+        (run / more).touch()
+    assert took_no_step(run) == (more is None)
+    if more:
+        with pytest.raises(InputError, match="is not empty"):
+            clear(run)
+        return
+    clear(run)
+    assert [path.name for path in run.iterdir()] == ["job.json"]
+    _log(run, STEP)
+    assert not took_no_step(run)
+
+
+def test_a_folder_with_nothing_but_somebodys_job_is_no_run_that_makes_room(tmp_path):
+    (tmp_path / "job.json").touch()
+    assert not took_no_step(tmp_path)
 
 
 def test_requests_are_seen_and_can_be_taken_back(run):

@@ -1,16 +1,20 @@
 """A run: it learns, never touches held-out cases, resumes to the bit, and says why it stops."""
 
 import json
+import math
 import shutil
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from MedSegDLLib.checkpoint import load_model
 from MedSegDLLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
+from MedSegDLLib.files import read_labelmap, write_labelmap
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.progress import CancelToken
 from MedSegDLTrainLib import loop
@@ -20,6 +24,7 @@ from MedSegDLTrainLib.job import read_job
 from MedSegDLTrainLib.progress import read_events
 from MedSegDLTrainLib.run_folder import ask, is_owned, read_best, read_plan, status_of, withdraw_request
 from MedSegDLTrainLib.run_model import model_of_run
+from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.train import Surroundings, too_large, train
 from Testing.models import write_bright_model
 from Testing.training.killing import losses_of, train_with_kills
@@ -463,6 +468,45 @@ def test_validating_takes_its_share_of_the_time_at_most(job_file, tmp_path):
 def test_paths_of_a_job_are_relative_to_its_file(job_file, tmp_path):
     train(job_file, tmp_path / "run")
     assert Path(read_job(tmp_path / "run" / "job.json").cases) == (tmp_path / "cases").resolve()
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [("elsewhere", "There is no model 'elsewhere'"), ("zoo/bright", "has no weights of the sizes of 'bright'")],
+)
+def test_a_model_that_a_run_cannot_start_from_leaves_no_run_folder(start, said, job_file, tmp_path):
+    folder = write_bright_model(tmp_path / "zoo")
+    _change(job_file, start_from=start)
+    assert folder.is_dir()
+    with pytest.raises(ModelError, match=said):
+        train(job_file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_cases_without_any_label_leave_no_run_folder(job_file, case_folder, tmp_path):
+    path = case_folder / "labelsTr" / "a.nii.gz"
+    labels = read_labelmap(path)
+    write_labelmap(replace(labels, array=np.zeros_like(labels.array)), path)
+    with pytest.raises(InputError, match="holds no training case with a label"):
+        train(job_file, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_never_took_a_step_is_begun_anew_in_its_folder(job_file, tmp_path, monkeypatch):
+    run, steps = tmp_path / "run", iter([math.nan])
+    backward = Stepper._backward
+    monkeypatch.setattr(Stepper, "_backward", lambda *given: backward(*given) * next(steps, 1.0))
+    with pytest.raises(InputError, match="not finite at step 0"):
+        train(job_file, run)
+    assert status_of(run).state == "failed"
+    _change(job_file, seed=4)
+    with pytest.raises(InputError, match="another job"):
+        train(job_file, run, resume=True)
+    assert train(job_file, run).tally.step == 8
+    assert len(_events(run, "started")) == 1
+    assert read_job(run / "job.json").seed == 4
+    with pytest.raises(InputError, match="is not empty"):
+        train(job_file, run)
 
 
 @pytest.mark.parametrize("left_out", [{"patients": ["nobody of this name"]}, {"train_patients": ["B"]}])
