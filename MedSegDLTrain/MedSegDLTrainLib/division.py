@@ -26,7 +26,7 @@ def divided(document: CaseList, how: Validation) -> Division:
 
     Raises InputError if the job names a patient whom the folder lacks, or nothing is left to train on.
     """
-    _check_known(document, (*how.patients, *how.train_patients))
+    check_patients(document, (*how.patients, *how.train_patients))
     parts: dict[str, list[Case]] = {"training": [], "validation": [], "held_out": [], "unused": []}
     left_out = _left_out(document, how)
     for case in document.cases:
@@ -54,7 +54,8 @@ def _left_out(document: CaseList, how: Validation) -> set[str]:
     return chosen | set(how.patients)
 
 
-def _check_known(document: CaseList, named: Sequence[str]) -> None:
+def check_patients(document: CaseList, named: Sequence[str]) -> None:
+    """Raise InputError for a patient whom a job names and the case folder does not have."""
     known = {patient.key for patient in document.patients}
     if unknown := [key for key in named if key not in known]:
         raise InputError(f"The job names the patient {unknown[0]}, whom the case folder does not have.")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from MedSegDLLib.__main__ import main
 from MedSegDLLib.errors import InputError
 from MedSegDLTrainLib.campaigns.campaign import Outcome, Training, placeless
 from MedSegDLTrainLib.campaigns.crossval import cross_validate, fold_training, label_spreads, text_of
@@ -71,6 +72,32 @@ def test_patients_whom_the_job_leaves_out_take_part(tmp_path):
     job = placeless(write_job_of_patients(tmp_path))
     fold = fold_training(job, 2, 5).job.validation
     assert (fold.fold, fold.folds, fold.patients) == (2, 5, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cases": "gone"}, "cases.json cannot be read"),
+        ({"validation": {"train_patients": ["X"]}}, "The job names the patient X, whom the case folder does not have"),
+    ],
+)
+def test_what_fewer_folds_would_not_mend_is_told_without_that_advice(tmp_path, changes, said):
+    job = write_job_of_patients(tmp_path)
+    job.write_text(json.dumps(json.loads(job.read_text(encoding="utf-8")) | changes), encoding="utf-8")
+    with pytest.raises(InputError, match=said) as told:
+        cross_validate(job, 5, place_for(tmp_path / "out", FakeTrainer(_score)))
+    assert "fold" not in str(told.value).replace("folder", "")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_job_whose_settings_cannot_be_trained_with_leaves_no_campaign(tmp_path, capsys):
+    job = write_job_of_patients(tmp_path)
+    document = json.loads(job.read_text(encoding="utf-8"))
+    document["network"]["numbers"]["up_kernel"] = 0
+    job.write_text(json.dumps(document), encoding="utf-8")
+    assert main(["crossval", str(job), "--output", str(tmp_path / "out")]) == 2
+    assert "network: numbers: up_kernel must be 2 or 3, but is 0." in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("folds", [1, 3])

@@ -23,6 +23,8 @@ from MedSegDLTrainLib.campaigns.campaign import (
     run_trainings,
     write_results,
 )
+from MedSegDLTrainLib.cases import read_case_list
+from MedSegDLTrainLib.division import check_patients
 from MedSegDLTrainLib.job import TrainingJob
 
 
@@ -114,6 +116,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _check(job: TrainingJob, folds: int) -> None:
     if folds < 2:
         raise InputError(f"A cross-validation needs at least 2 folds, not {folds}.")
+    check_patients(read_case_list(Path(job.cases)), job.validation.train_patients)  # what fewer folds would not mend
     for fold in range(folds):
         try:
             division_of(fold_training(job, fold, folds).job)

@@ -26,13 +26,17 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def place_of(arguments: argparse.Namespace) -> Iterator:
-    """The place of a campaign that Ctrl-C stops with a checkpoint; how far it is stands on stderr."""
+    """The place of a campaign that Ctrl-C stops with a checkpoint; how far it is stands on stderr.
+
+    Raises InputError or ModelError, before anything is written, for a job whose settings cannot be trained with.
+    """
     with cancelled_by_signals() as cancel:  # before torch is imported: an interrupt that is raised there may get lost
-        from MedSegDLTrainLib.campaigns.campaign import Place
-        from MedSegDLTrainLib.train import Surroundings, train, usual_processes
+        from MedSegDLTrainLib.campaigns.campaign import Place, placeless
+        from MedSegDLTrainLib.train import Surroundings, check_settings, train, usual_processes
         from MedSegDLTrainLib.train_display import train_display
 
         cancel.check()
+        check_settings(placeless(arguments.job))
         processes = usual_processes(arguments.device) if arguments.processes is None else arguments.processes
         listeners = [train_display(arguments.progress, sys.stdout, sys.stderr)]
         around = Surroundings(arguments.device, processes, listeners, cancel)
