@@ -5,7 +5,7 @@
     events.jsonl      what it told (progress.py)
     last.checkpoint, before.checkpoint, best.checkpoint, and start.checkpoint if it goes on from a model
     validation.json   the rows of the best validation
-    request           what another process asks for: pause or stop
+    request.pause, request.stop   an empty file: what another process asks for (a full disk takes a name, but no byte)
 
 What a detached run prints goes to a file beside the folder, <folder>.log.txt.
 """
@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from MedSegDLLib.atomic import why, written_beside
+from MedSegDLLib.atomic import why
 from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.strict_json import read_json
 from MedSegDLTrainLib.progress import last_events
@@ -26,9 +26,9 @@ from MedSegDLTrainLib.progress import last_events
 JOB_FILE, PLAN_FILE, EVENTS_FILE, VALIDATION_FILE = "job.json", "plan.json", "events.jsonl", "validation.json"
 START_FILE = "start.checkpoint"
 LOG_FILE = "log.txt"
-_LOCK_FILE, _REQUEST_FILE = ".lock", "request"
-REQUESTS = ("pause", "stop")
-_BEFORE_THE_FIRST_STEP = {JOB_FILE, PLAN_FILE, EVENTS_FILE, START_FILE, _REQUEST_FILE}  # all that a run has by then
+_LOCK_FILE = ".lock"
+_REQUEST_FILES = {"stop": "request.stop", "pause": "request.pause"}  # who asks for both wants the run to stop
+_BEFORE_THE_FIRST_STEP = {JOB_FILE, PLAN_FILE, EVENTS_FILE, START_FILE, *_REQUEST_FILES.values()}  # all that a run has by then
 
 
 @dataclass(frozen=True)
@@ -167,12 +167,12 @@ def standing(run: Path, score: float | None) -> RunStatus:
     latest = {event["event"]: event for event in events}
     step = next((event["step"] for event in reversed(events) if "step" in event), 0)
     told = latest.get("step", {})
-    state, reason = _state(events, is_owned(run))
+    state, reason = _state(events, is_owned(run), request_to(run))
     left = told.get("seconds_left") if state in ("running", "paused") else None
     return RunStatus(state, step, steps, told.get("loss"), left, score, reason)
 
 
-def _state(events: list[dict], alive: bool) -> tuple[str, str]:
+def _state(events: list[dict], alive: bool, request: str | None) -> tuple[str, str]:
     last = next((event for event in reversed(events) if event["event"] not in ("warning", "checkpoint")), {})
     reason = last.get("reason", "")
     if last.get("event") == "paused":
@@ -181,32 +181,33 @@ def _state(events: list[dict], alive: bool) -> tuple[str, str]:
         return "running", ""
     if last.get("event") in ("finished", "failed"):
         return last["event"], reason
+    if request == "stop":
+        return "stopped", "as asked; there was no room on the disk for a last word"
     return "killed", ""
 
 
 def ask(run: Path, request: str) -> None:
-    """Ask the process that works on the run for one of REQUESTS; raises InputError if nobody does."""
+    """Ask the process that works on the run to "pause" or "stop"; raises InputError if nobody does, OutputError."""
     if not is_owned(run):
         raise InputError(f"No process works on the run in {run}: there is nothing to {request}.")
-    with written_beside(run / _REQUEST_FILE) as beside:
-        beside.write_text(request, encoding="utf-8")
+    try:
+        (run / _REQUEST_FILES[request]).touch()
+    except OSError as reason:
+        raise OutputError(f"The run in {run} cannot be asked to {request}: {why(reason)}.") from reason
 
 
 def withdraw_request(run: Path) -> None:
-    """Take a request back, for example a pause."""
-    (run / _REQUEST_FILE).unlink(missing_ok=True)
+    """Take back whatever was asked, for example a pause."""
+    for name in _REQUEST_FILES.values():
+        (run / name).unlink(missing_ok=True)
 
 
 def request_to(run: Path) -> str | None:
-    """What somebody asks of the run: one of REQUESTS, or None."""
-    path = run / _REQUEST_FILE
-    if not os.path.exists(path):  # noqa: PTH110 (asked at every step: twice as fast as pathlib)
-        return None
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # it has just been withdrawn, or on Windows somebody is writing it
-        return None
-    return text if text in REQUESTS else None
+    """What somebody asks of the run: "pause", "stop" or None."""
+    for request, name in _REQUEST_FILES.items():
+        if os.path.exists(run / name):  # noqa: PTH110 (asked at every step: twice as fast as pathlib)
+            return request
+    return None
 
 
 def read_plan(run: Path) -> Plan:

@@ -1,7 +1,9 @@
 """Where a run stands, told from its files; who works on it; what others ask of it."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,16 +150,55 @@ def test_requests_are_seen_and_can_be_taken_back(run):
         assert request_to(run) is None
 
 
-def test_an_unknown_request_is_none(run):
-    (run / "request").write_text("dance", encoding="utf-8")
-    assert request_to(run) is None
-    (run / "request").write_bytes(b"\xff\xfe")
-    assert request_to(run) is None
+def test_who_asks_to_pause_and_to_stop_wants_the_run_to_stop(run):
+    with owned(run):
+        ask(run, "stop")
+        ask(run, "pause")
+        assert request_to(run) == "stop"
+        withdraw_request(run)
+        assert request_to(run) is None
 
 
-def test_a_request_that_is_withdrawn_while_it_is_read_is_none(run, monkeypatch):
-    monkeypatch.setattr("MedSegDLTrainLib.run_folder.os.path.exists", lambda path: True)
-    assert request_to(run) is None
+@pytest.fixture
+def full_disk(tmp_path):
+    """A folder on a disk without a byte left, with a run in it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=1m", "none", disk], check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        (disk / "job.json").write_text("{}", encoding="utf-8")
+        _log(disk, STEP)
+        (disk / ".lock").touch()
+        with pytest.raises(OSError, match="No space"), (disk / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(4096))
+        yield disk
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_on_a_full_disk_a_run_is_asked_all_the_same(full_disk):
+    with pytest.raises(OSError, match="No space"):
+        (full_disk / "more").write_bytes(bytes(1))
+    with owned(full_disk):
+        for request in ("pause", "stop"):
+            ask(full_disk, request)
+            assert request_to(full_disk) == request
+    assert status_of(full_disk).state == "stopped"
+    withdraw_request(full_disk)
+    assert status_of(full_disk).state == "killed"
+
+
+def test_a_request_that_cannot_be_kept_is_told_in_a_sentence(run, monkeypatch):
+    def refused(path):
+        raise OSError(errno.EROFS, "no")
+
+    with owned(run):
+        monkeypatch.setattr(Path, "touch", refused)
+        with pytest.raises(OutputError, match="cannot be asked to stop: that disk is read-only"):
+            ask(run, "stop")
 
 
 def test_a_line_cut_short_by_a_kill_is_skipped_and_never_continued(run):

@@ -33,7 +33,8 @@ def asked_and_done(run_folder: Path, request: str, state: str) -> int:
     while (status := status_of(run_folder)).state in {"running", "paused"} - {state}:
         if time.monotonic() > until:
             raise InputError(
-                f"The run in {run_folder} is not {state} yet: it is still getting ready, in a step or in a validation. "
+                f"The run in {run_folder} is not {state} yet: it is still getting ready, in a step or in a validation, or "
+                "waits for room on the disk. "
                 f"It will be after that: `medsegdl train status {run_folder}` says when."
             )
         time.sleep(_SECONDS_BETWEEN_LOOKS)
