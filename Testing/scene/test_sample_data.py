@@ -12,7 +12,6 @@ from MedSegDLScene import sample_data
 from MedSegDLScene.sequences import framesOf, numberOfFrames
 from MedSegDLScene.volumes import imageFromVolume
 
-
 ICONS = Path(__file__).parents[2] / "MedSegDL" / "Resources" / "Icons"
 
 
