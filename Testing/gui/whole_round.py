@@ -14,27 +14,23 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import slicer
+from PySide6 import QtCore
 
 from Testing.gui import harness
-
-harness.start()  # before what needs qt and slicer.app
-
-import qt
-import slicer
-
 from Testing.gui.made_scans import NAME, add_scan, right_answer
 from Testing.gui.medsegdl_panel import cells, choose_model, model_item
 
 START, START_TITLE = "core", "Cores of discs"
 NEW, NEW_TITLE = "whole", "Whole discs"
-PATIENTS, UNSEEN = (1, 2, 3, 4, 5), 6  # to learn from (the second one is validated on), and never shown to a training
-TRAINING_MINUTES = 1 / 3
-_RATE = 0.005  # a fast one: there are 20 seconds
+PATIENTS, UNSEEN = (1, 2, 3, 4), 6  # to learn from (the second one is validated on), and never shown to a training
+# Twenty seconds, so the learning rate is a fast one; short epochs, because at least one is trained however long it takes.
+TRAINING = {"minutes": 1 / 3, "learning_rate": 0.005, "steps_per_epoch": 50}
 
 
 @dataclass
@@ -52,10 +48,9 @@ class Watch:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self._last, self._gap = time.monotonic(), 0.0
-        self._timer = qt.QTimer()
-        self._timer.setInterval(10)
-        self._timer.connect("timeout()", self._tick)
-        self._timer.start()
+        self._timer = QtCore.QTimer()
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(10)
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -74,6 +69,7 @@ class Watch:
 
 def whole_round(folder: Path) -> list[Step]:
     """Do it; raises AssertionError or TimeoutError with what went wrong."""
+    harness.start()
     watch = Watch()
     with watch.step("open MedSegDL"):
         harness.load_module("MedSegDLTrain")  # the application knows both from its start
@@ -121,7 +117,7 @@ def segment(watch: Watch, panel: object, volume: slicer.vtkMRMLScalarVolumeNode,
         harness.choose(panel.ui.inputSelector, volume.GetName())
         choose_model(panel, title)
         harness.click(panel.ui.applyButton)
-        wait(lambda: panel.ui.applyButton.text == "&Apply", 60)
+        harness.wait_until(lambda: panel.ui.applyButton.text == "&Apply", 60)
     assert not panel.ui.errorFrame.visible, panel.ui.errorLabel.text
     (segmentation,) = [node for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if node not in before]
     ((name, ml),) = cells(panel)
@@ -149,12 +145,12 @@ def add_case(watch: Watch, train: object, patient: int) -> None:
     assert ui.volumeSelector.currentNode().GetName() == f"Scan {patient}", "another scan is chosen than the one that was sent"
     with watch.step(f"add scan {patient}"):
         harness.type_text(ui.patientEdit, f"P{patient}")
-        wait(lambda: ui.addButton.enabled)
+        harness.wait_until(lambda: ui.addButton.enabled)
         harness.click(ui.addButton)
-        wait(lambda: not ui.addWork.visible and f"patient P{patient}" in ui.addMessage.text, 30)
+        harness.wait_until(lambda: not ui.addWork.visible and f"patient P{patient}" in ui.addMessage.text, 30)
     assert ui.casesTable.rowCount == PATIENTS.index(patient) + 1
     if patient == PATIENTS[-1]:
-        wait(lambda: not ui.casesTable.item(patient - 1, 0).icon().isNull(), 30)
+        harness.wait_until(lambda: not ui.casesTable.item(patient - 1, 0).icon().isNull(), 30)
         harness.grab(train, "round_2_cases")
 
 
@@ -165,13 +161,13 @@ def write_job(watch: Watch, train: object) -> None:
         harness.choose(ui.startCombo, f"{START_TITLE} ({START})")
         harness.type_text(ui.minutesSpin, "1")
         harness.click(ui.writeJobButton)
-        wait(lambda: not ui.jobWork.visible, 120)
+        harness.wait_until(lambda: not ui.jobWork.visible, 120)
     assert ui.jobTabs.visible, ui.jobMessage.text
     harness.grab(train, "round_3_job")
     with watch.step("change the job's text"):
         ui.jobTabs.setCurrentIndex(1)
         job = json.loads(ui.jobText.plainText)
-        job["optimisation"] |= {"minutes": TRAINING_MINUTES, "learning_rate": _RATE}
+        job["optimisation"] |= TRAINING
         ui.jobText.setPlainText(json.dumps(job, indent=2))
         harness.click(ui.checkJobButton)
     assert ui.startButton.enabled, ui.jobProblem.text
@@ -182,12 +178,12 @@ def start_training(watch: Watch, train: object) -> None:
     ui = train.ui
     with watch.step("start the training"):
         harness.click(ui.startButton)
-        wait(lambda: ui.lossButton.visible and ui.lossButton.enabled, 60)
+        harness.wait_until(lambda: ui.lossButton.visible and ui.lossButton.enabled, 60)
     with watch.step("watch the curve"):
         harness.click(ui.lossButton)
         table = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLTableNode").GetTable()
         points = table.GetNumberOfRows()
-        wait(lambda: table.GetNumberOfRows() > points, 20)
+        harness.wait_until(lambda: table.GetNumberOfRows() > points, 20)
     assert "Running" in ui.runState.text
     harness.grab(train, "round_4_training")
 
@@ -198,14 +194,14 @@ def close_and_come_back(watch: Watch) -> object:
         harness.close_modules()
     with watch.step("open MedSegDLTrain again"):
         train = harness.open_module("MedSegDLTrain")
-        wait(lambda: "Running" in train.ui.runState.text)
+        harness.wait_until(lambda: "Running" in train.ui.runState.text)
     harness.grab(train, "round_5_found_again")
     return train
 
 
 def follow_to_the_end(watch: Watch, train: object) -> None:
     with watch.step("train to the end"):
-        wait(lambda: "Running" not in train.ui.runState.text, 120)
+        harness.wait_until(lambda: "Running" not in train.ui.runState.text, 120)
     assert "Finished" in train.ui.runState.text, train.ui.runState.text
     assert train.ui.validationTable.rowCount == 1, "the validated case is not in the table"
     harness.grab(train, "round_6_finished")
@@ -219,7 +215,7 @@ def publish(watch: Watch, train: object) -> None:
         harness.type_text(ui.publishId, NEW)
         harness.type_text(ui.publishTitle, NEW_TITLE)
         harness.click(ui.publishNowButton)
-        wait(lambda: not ui.reportWork.visible, 60)
+        harness.wait_until(lambda: not ui.reportWork.visible, 60)
     assert "is a model of MedSegDL now" in ui.reportMessage.text, ui.reportMessage.text or ui.publishReason.text
     harness.grab(train, "round_7_published")
 
@@ -235,11 +231,6 @@ def compare(watch: Watch, panel: object, folder: Path) -> None:
     assert len(numbers) == 3, f"no comparison is shown: {panel.ui.compareNoteLabel.text}"
     harness.grab(panel, "round_8_compared")
     np.savez(folder / "answers.npz", right=right_answer(UNSEEN), before=found(before, volume), after=found(after, volume))
-
-
-def wait(condition: Callable[[], bool], seconds: float = 10) -> None:
-    """With Qt's events running; TimeoutError says which step's condition did not come."""
-    harness.wait_until(condition, seconds)
 
 
 def main(folder: Path) -> str:
