@@ -10,7 +10,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from MedSegDLLib.model_card import LABELS_FILE
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLTrainLib.cases import (
     CASES_FILE,
+    DATASET_FILE,
     IGNORE,
     IGNORE_NAME,
     Case,
@@ -72,27 +73,27 @@ class NewCase:
 def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modality: str = "MR") -> Case:
     """Copy image and labels into the folder and return the case; an image that is there already gets the new labels.
 
-    The folder is made if need be, with the labels of `table`, or of the segments of a .seg.nrrd, which it keeps in
-    labels.csv. Segments are matched to the folder's labels by name; one called "ignore" marks what nobody annotated. In a
-    plain label map 255 does, and what a folder that is not new has for it. Raises InputError for what cannot be a case,
-    OutputError where writing fails.
+    The folder is made if need be, with the labels of `table`, or of the segments of a .seg.nrrd, numbered from 1, which it
+    keeps in labels.csv; if that fails, nothing is left of it. Segments are matched to the folder's labels by name; one called
+    "ignore" marks what nobody annotated. In a plain label map 255 does, and what a folder that is not new has for it. Raises
+    InputError for what cannot be a case, OutputError where writing fails.
     """
     image = read_image(new.image)
     given = read_labels(new.labels)
-    table = LabelTable(tuple(label for label in (table or given.labels).labels if label.name != IGNORE_NAME))
+    table = _without_ignore(table) if table else _numbered(_without_ignore(given.labels))
     with _one_at_a_time(folder):
         is_new = not (folder / CASES_FILE).is_file()
         document, dataset = _begun(folder, table, modality) if is_new else _opened(folder)
         marks = {IGNORE} if is_new else {IGNORE, dataset.ignore}
         labels = _checked(given, image, new, dataset.labels, marks)
         case, document = _placed(document, new, image)
-        if is_new:
-            write_label_table(table, folder / LABELS_FILE)
         _keep_earlier(folder, case)
         with _taken_back_if_it_fails(folder, case):
             if case.version == 1:
                 write_image(image, image_path(folder, case))
             write_case_labels(folder, case, labels, dataset)
+            if is_new:
+                write_label_table(table, folder / LABELS_FILE)
             cases = {before.name: before for before in document.cases} | {case.name: case}
             write_case_list(folder, CaseList(tuple(cases.values()), document.patients), dataset)
     return case
@@ -147,14 +148,43 @@ def problems_of(folder: Path, cases: Sequence[Case]) -> list[str]:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """The lock is the kernel's: it ends with the process that holds it, however that ends."""
+    """Hold the folder's lock; what was made of a folder that then has no cases is removed again."""
+    parts = [folder / "imagesTr", folder / "labelsTr"]
+    missing = [path for path in (*parts, folder, *folder.parents) if not path.exists()]
     try:
-        for part in ("imagesTr", "labelsTr"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / _LOCK_FILE):
-            yield
+        with _locked(folder):
+            for part in parts:
+                part.mkdir(parents=True, exist_ok=True)
+            try:
+                yield
+            finally:
+                _remove_unless_begun(folder, [part for part in parts if part in missing])
     except OSError as reason:
         raise OutputError(f"The case folder {folder} cannot be changed: {reason.strerror or reason}.") from reason
+    finally:
+        _remove_unless_begun(folder, [path for path in missing if path not in parts])
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The lock is the kernel's: it ends with the process that holds it, however that ends."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / _LOCK_FILE):
+            if (folder / _LOCK_FILE).exists():  # else whoever had it before has failed, and removed it
+                yield
+                return
+
+
+def _remove_unless_begun(folder: Path, made: Sequence[Path]) -> None:
+    """Remove the lock and the empty folders `made`, innermost first, if the case folder has no cases.json."""
+    if (folder / CASES_FILE).is_file():
+        return
+    with suppress(OSError):  # Windows removes a lock when it ends
+        (folder / _LOCK_FILE).unlink()
+    for path in made:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _opened(folder: Path) -> tuple[CaseList, Dataset]:
@@ -170,6 +200,16 @@ def _begun(folder: Path, table: LabelTable, modality: str) -> tuple[CaseList, Da
             "from, or a .seg.nrrd, which names its segments."
         )
     return CaseList(()), new_dataset(_values(table), modality)
+
+
+def _without_ignore(table: LabelTable) -> LabelTable:
+    return LabelTable(tuple(label for label in table.labels if label.name != IGNORE_NAME))
+
+
+def _numbered(table: LabelTable) -> LabelTable:
+    """The labels with the values 1…K in the order of their values, as nnU-Net wants them."""
+    ordered = sorted(table.labels, key=lambda label: label.value)
+    return LabelTable(tuple(replace(label, value=number) for number, label in enumerate(ordered, 1)))
 
 
 def _values(table: LabelTable) -> dict[str, int]:
@@ -206,7 +246,8 @@ def _renumbered(array: np.ndarray, names: dict[str, int], labels: dict[str, int]
     result = np.zeros(array.shape, np.uint8)
     for name, value in names.items():
         if name not in labels and name != IGNORE_NAME:
-            raise InputError(f"The segment '{name}' is none of the folder's labels ({', '.join(labels)}): rename it.")
+            advice = "rename it" if (array == value).any() else "it is empty, so rename it or delete it"
+            raise InputError(f"The segment '{name}' is none of the folder's labels ({', '.join(labels)}): {advice}.")
         result[array == value] = IGNORE if name == IGNORE_NAME else labels[name]
     return result
 
@@ -266,7 +307,11 @@ def _keep_earlier(folder: Path, case: Case) -> None:
 
 @contextmanager
 def _taken_back_if_it_fails(folder: Path, case: Case) -> Iterator[None]:
-    """The files of a case that cases.json does not know, say because the disk is full, go; corrected labels come back."""
+    """The files of a case that cases.json does not know, say because the disk is full, go; corrected labels come back.
+
+    The tables of a folder that does not get its cases.json go, too.
+    """
+    tables = [path for path in (folder / LABELS_FILE, folder / DATASET_FILE) if not path.exists()]
     try:
         yield
     except BaseException:
@@ -275,6 +320,9 @@ def _taken_back_if_it_fails(folder: Path, case: Case) -> Iterator[None]:
         else:
             label_path(folder, case).unlink(missing_ok=True)
             image_path(folder, case).unlink(missing_ok=True)
+        if not (folder / CASES_FILE).is_file():
+            for path in tables:
+                path.unlink(missing_ok=True)
         raise
 
 

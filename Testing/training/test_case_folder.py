@@ -15,6 +15,7 @@ from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.labels import Code, Label, LabelTable, Terminology
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.segmentation_file import write_segmentation
+from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
 from MedSegDLTrainLib.cases import (
     IGNORE,
@@ -107,6 +108,44 @@ def test_a_case_that_cannot_be_listed_leaves_no_files(folder, tmp_path, monkeypa
     assert [_add(folder, tmp_path, seed, value=2).version for seed in (0, 1)] == [2, 1]
 
 
+def _refused_first(folder, tmp_path):
+    with pytest.raises(InputError, match="the value 7"):
+        _add(folder, tmp_path, value=7)
+
+
+def _full_first(folder, tmp_path):
+    with pytest.MonkeyPatch.context() as disk:
+        disk.setattr("MedSegDLTrainLib.cases.write_json", _refuse_cases_file)
+        with pytest.raises(OutputError):
+            _add(folder, tmp_path)
+
+
+def _refuse_cases_file(document, path):
+    if path.name == "cases.json":
+        raise OutputError("The disk is full.")
+    write_json(document, path)
+
+
+@pytest.mark.parametrize("fail", [_refused_first, _full_first])
+def test_a_first_case_that_fails_leaves_nothing(tmp_path, fail):
+    (tmp_path / "mine").mkdir()
+    for folder, gone in ((tmp_path / "new" / "deep" / "cases", tmp_path / "new"), (tmp_path / "mine", tmp_path / "mine" / "x")):
+        fail(folder, tmp_path)
+        assert not gone.exists()
+        assert _add(folder, tmp_path).version == 1
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["mine", "new"]
+
+
+def test_a_first_case_that_fails_leaves_what_was_there(folder, tmp_path):
+    (folder / "imagesTr").mkdir(parents=True)
+    (folder / "imagesTr" / "x_0000.nii.gz").touch()
+    (folder / "dataset.json").write_text("{}", encoding="utf-8")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    _refused_first(folder, tmp_path)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert not (folder / "labelsTr").exists()
+
+
 def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
     """One by one in random order, several a patient, now and then one removed and later added again."""
     order = random.Random(5)
@@ -162,9 +201,35 @@ def test_a_segment_called_ignore_marks_what_nobody_annotated(folder, tmp_path):
     write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
     case = add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
     dataset = read_dataset(folder)
-    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 3}, 4)
+    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 2}, 3)
     stored = case_labels(folder, case, dataset).array
-    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 3) and (stored[1] == IGNORE).all()
+    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 2) and (stored[1] == IGNORE).all()
+
+
+def test_labels_of_a_new_folder_are_numbered_without_the_ignore_segment(folder, tmp_path):
+    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
+    array[1], array[0, 0, 0], array[2, 3, 4] = 1, 2, 3
+    table = LabelTable((Label(1, "ignore", (1, 1, 1)), Label(2, "left", (9, 0, 0)), Label(3, "right", (0, 0, 9))))
+    path = tmp_path / "ignore_first.seg.nrrd"
+    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
+    case = add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
+    dataset = read_dataset(folder)
+    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 2}, 3)
+    stored = case_labels(folder, case, dataset).array
+    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 2) and (stored[1] == IGNORE).all()
+    assert [(label.value, label.name) for label in label_table_of(folder).labels] == [(1, "left"), (2, "right")]
+
+
+@pytest.mark.parametrize(("voxels", "advice"), [(1, "rename it"), (0, "it is empty, so rename it or delete it")])
+def test_an_unknown_segment_is_refused_with_what_can_be_done(folder, tmp_path, voxels, advice):
+    _add(folder, tmp_path)
+    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
+    array[0, 0, 0], array[2, 3, 4] = 1, 3 * voxels
+    path = tmp_path / "unknown.seg.nrrd"
+    table = LabelTable((Label(1, "left", (9, 0, 0)), Label(3, "Segment_1", (0, 0, 9))))
+    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
+    with pytest.raises(InputError, match=rf"'Segment_1' is none of the folder's labels \(left, right\): {advice}\.$"):
+        add_case(folder, NewCase(_image(tmp_path, 1), path, "B"))
 
 
 def test_a_folder_keeps_the_table_it_began_with(folder, tmp_path):
