@@ -35,7 +35,7 @@ class ModelCardView:
 
 
 def glanceOf(card: ModelCard) -> str:
-    """Title, modality, anatomy, and how good on patients that it never saw: a line or two of plain text."""
+    """Title, modality, anatomy, and how good on cases that it was not trained on: a line or two of plain text."""
     return f"{card.title}: " + " · ".join((card.modality, card.anatomy, _quality(card)))
 
 
@@ -64,7 +64,7 @@ def _quality(card: ModelCard) -> str:
     dice = next((row for row in card.quality if row.metric == "dice"), None)
     if dice is None:
         return _("quality not measured")
-    return _("Dice {mean:.2f}, worst {worst:.2f}, on {cases} cases it never saw").format(
+    return _("Dice {mean:.2f}, worst {worst:.2f} (cases not trained on: {cases})").format(
         mean=dice.mean, worst=dice.worst, cases=dice.cases
     )
 

@@ -25,6 +25,8 @@ class JobView:
         self._ui, self._onChanged = ui, onChanged
         self.path, self._kept = None, ""
         table_rows.setColumns(ui.jobTable, [_("Setting"), _("Value"), _("Reason")], 2, {0: _SETTING_WIDTH, 1: _VALUE_WIDTH})
+        # Also when the panel gets its width, which comes after the rows, or another one.
+        ui.jobTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         ui.jobText.connect("textChanged()", self._onText)
         ui.checkJobButton.connect("clicked(bool)", self.check)
         ui.revertJobButton.connect("clicked(bool)", self.revert)
@@ -83,7 +85,6 @@ class JobView:
             table_rows.setRows(
                 self._ui.jobTable, [(row.setting, [_breakable(row.setting), _value(row.value), row.why]) for row in rows]
             )
-            self._ui.jobTable.resizeRowsToContents()
         self._say(self._problem)
         self._onText()
 

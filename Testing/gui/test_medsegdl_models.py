@@ -60,7 +60,7 @@ def test_searching_finds_models_by_any_word_of_theirs(panel):
 
 def test_the_glance_tells_modality_anatomy_and_the_worst_case(panel):
     choose_model(panel, LV)
-    assert panel.ui.glanceLabel.text == f"{LV}: MR · Heart, left ventricle · Dice 0.93, worst 0.86, on 6 cases it never saw"
+    assert panel.ui.glanceLabel.text == f"{LV}: MR · Heart, left ventricle · Dice 0.93, worst 0.86 (cases not trained on: 6)"
 
 
 def test_the_card_tells_what_for_what_not_and_how_good(panel):
