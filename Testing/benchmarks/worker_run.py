@@ -9,6 +9,7 @@ and writes a file, and read that. The engine is the same in all.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -85,6 +86,7 @@ def worker_results(measured: Measured) -> dict[str, Result]:
 
 
 def _run(approach: str, setting: WorkerSetting) -> tuple[WorkerRun, np.ndarray]:
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the processes to come: threads that wait for each other would disturb
     size = setting.size
     array = np.random.default_rng(SEED).standard_normal((1, size, size, size), dtype=np.float32)
     image = Image(array, Geometry((size, size, size)))
