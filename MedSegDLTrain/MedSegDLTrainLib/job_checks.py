@@ -87,7 +87,8 @@ def _limits(job: TrainingJob) -> Iterator[str]:
         if max(size := getattr(job, part).patch_size) > _LARGEST_PATCH:
             yield f"{part}: patch_size {size} must not exceed {_LARGEST_PATCH} along an axis"
     spacing = job.preprocessing.spacing
-    if any(edge is not None and not _SMALLEST_SPACING_MM <= edge <= _LARGEST_SPACING_MM for edge in spacing):
+    given = [edge for edge in spacing if edge is not None and edge > 0]  # others are told as a card's are
+    if any(not _SMALLEST_SPACING_MM <= edge <= _LARGEST_SPACING_MM for edge in given):
         yield f"preprocessing: spacing {spacing} must lie within {_SMALLEST_SPACING_MM}…{_LARGEST_SPACING_MM} mm"
     for name in ("scale", "gamma", "contrast"):
         low, high = getattr(job.augmentation, name)

@@ -233,6 +233,14 @@ def test_values_that_make_no_sense_are_refused(path, value, complaint, tmp_path)
         read_job(file)
 
 
+@pytest.mark.parametrize("edge", [0, -1.5])
+def test_a_spacing_that_is_not_positive_is_told_once(tmp_path, edge):
+    file = written(changed("preprocessing", "spacing", to=[1, edge, None]), tmp_path)
+    with pytest.raises(InputError, match="must be positive or null") as told:
+        read_job(file)
+    assert str(told.value).count("preprocessing: spacing") == 1
+
+
 def test_every_problem_is_told_at_once(tmp_path):
     file = written(changed("seed", to=-1) | {"labels": ["left", "left"]}, tmp_path)
     with pytest.raises(InputError, match=r"seed -1 must be .*; labels names a label twice"):

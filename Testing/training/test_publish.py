@@ -135,6 +135,13 @@ def test_weights_that_half_precision_cannot_hold_are_a_sentence(tmp_path):
     assert not any((tmp_path / "models").iterdir())
 
 
+def test_the_folder_to_look_for_models_in_is_told_wherever_one_works_later(tmp_path, monkeypatch, capsys):
+    run = write_run(tmp_path, "tv")
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "publish", str(run), "--id", "boxes", "--models", "mine"]) == 0
+    assert f"add {tmp_path.resolve() / 'mine'} to the environment variable MEDSEGDL_MODELS" in capsys.readouterr().out
+
+
 def test_unusable_ids_are_refused(tmp_path):
     with pytest.raises(ModelError, match="cannot be a model's id"):
         publish(tmp_path, "My model", CardTexts(), Conditions(tmp_path), lambda text: None)

@@ -55,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
     if patients := done.card.training.held_out:
         print(f"Before you pass it on: its card names the patients {', '.join(patients)}.")
     if how.zoo.resolve() not in [zoo.resolve() for zoo in search_path()]:
-        print(f"To use it, add {how.zoo} to the environment variable MEDSEGDL_MODELS.")
+        print(f"To use it, add {how.zoo.resolve()} to the environment variable MEDSEGDL_MODELS.")
     return 0
