@@ -13,11 +13,22 @@ from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.labels import Label, LabelTable, write_label_table
 from MedSegDLLib.model_card import JOB_FILE
-from MedSegDLTrainLib.cases import Case, image_path, new_dataset, write_case_labels, write_cases
+from MedSegDLTrainLib.cases import (
+    Case,
+    CaseList,
+    image_path,
+    new_dataset,
+    read_dataset,
+    write_case_labels,
+    write_case_list,
+    write_cases,
+)
 from MedSegDLTrainLib.job import read_job, write_job
 from MedSegDLTrainLib.planning.job import path_from, planned_job
 from MedSegDLTrainLib.planning.wishes import Wishes
+from MedSegDLTrainLib.splits import Patient
 from Testing.engine.small_model import write_model
+from Testing.training.conftest import write_square_case
 from Testing.training.plan_examples import machine
 
 FAST = machine(0.1)
@@ -69,8 +80,30 @@ def test_slices_with_one_label(case_folder, tmp_path):
     assert (
         job.reasons["optimisation.epochs"] == "10,000 steps, about 21 minutes with validation: a step took 0.1 s on a machine"
     )
-    assert "NO patient is in the split validation" in job.reasons["validation.fold"]
+    assert job.reasons["validation.fold"].endswith(
+        "set fold to 0 (leaves 1 case of 1 patient out), or name some of the patients in patients, or add cases of another "
+        "patient with --split validation"
+    )
     every_reason_names_a_setting(job)
+
+
+def test_a_single_patient_is_not_advised_to_leave_somebody_out(case_folder, tmp_path):
+    """Patient A is in fold 1; whoever took fold 0 and whoever is held out are no help."""
+    alone = Case("a", "A", "train")
+    write_cases(case_folder, [alone, Case("c", "C", "test")], {"square": 1}, "MR")
+    job = planned_job(case_folder, tmp_path / "job.json", Wishes(network="unet_2d"), FAST)
+    why = job.reasons["validation.fold"]
+    assert why.endswith("the last ones are kept: add cases of another patient with --split validation")
+
+
+def test_the_fold_that_is_advised_holds_somebody(case_folder, tmp_path):
+    """The second patient, who has fold 0, has left."""
+    write_square_case(case_folder, Case("d", "D", "train"), 5)
+    places = (Patient("A", "train", 1), Patient("B", "train", 0), Patient("D", "train", 2))
+    document = CaseList((Case("a", "A", "train"), Case("d", "D", "train")), places)
+    write_case_list(case_folder, document, read_dataset(case_folder))
+    job = planned_job(case_folder, tmp_path / "job.json", Wishes(network="unet_2d"), FAST)
+    assert "set fold to 1 (leaves 1 case of 1 patient out)" in job.reasons["validation.fold"]
 
 
 def test_volumes_with_many_labels(volumes, tmp_path):

@@ -72,7 +72,7 @@ def job_like(folder: Path, wishes: Wishes, machine: Machine) -> TrainingJob:
     sampling, why_sampling = _sampling(former, found, fit)
     augmentation, why_changes = _augmentation(former, found)
     optimisation, why_long = _optimisation(former, labels == former.labels, wishes, fit, machine)
-    cases = reasons_of_cases(found)
+    cases = reasons_of_cases(found, folder)
     labels_too = {"labels": f"{why_labels}; {cases['labels']}"}
     reasons = (cases, labels_too, _copied(former, found), why_sampling, why_changes, why_loss, why_long)
     return TrainingJob(

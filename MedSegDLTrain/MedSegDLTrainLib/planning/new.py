@@ -44,7 +44,16 @@ def job_with_network(folder: Path, wishes: Wishes, machine: Machine) -> Training
     augmentation, why_changes = planned_augmentation(found, dimensions, found.labels)
     optimisation, why_long = _optimisation(wishes, dimensions, fit, machine)
     axes, why_mirrored = mirror_axes(augmentation)
-    reasons = (reasons_of_cases(found), why_so, why_network, why_sampling, why_changes, why_loss, why_long, why_mirrored)
+    reasons = (
+        reasons_of_cases(found, folder),
+        why_so,
+        why_network,
+        why_sampling,
+        why_changes,
+        why_loss,
+        why_long,
+        why_mirrored,
+    )
     return TrainingJob(
         cases=str(folder),
         network=fit.trial.network,
