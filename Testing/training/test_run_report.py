@@ -1,13 +1,15 @@
 """The report: one page with everything inside, honest about its data."""
 
+import errno
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from MedSegDLLib.__main__ import main
 from MedSegDLLib.checkpoint import load_model
-from MedSegDLLib.errors import InputError
+from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.files import write_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
@@ -127,6 +129,25 @@ def test_a_run_without_weights_or_patients_still_has_a_page(tmp_path):
     assert "The run has no weights yet" in page and "No step has been taken yet" in page
     with pytest.raises(InputError, match="holds no training run"):
         _report(tmp_path)
+
+
+def test_a_report_for_whose_page_there_is_no_room_leaves_no_pictures(tmp_path, monkeypatch):
+    run, write_text = write_run(tmp_path, "tv"), Path.write_text
+
+    def full(path, text, **how):
+        if path.name == "report.html":
+            raise OSError(errno.ENOSPC, "no")
+        return write_text(path, text, **how)
+
+    for folder in (tmp_path / "new" / "out", run / "report"):
+        with monkeypatch.context() as disk:
+            disk.setattr(Path, "write_text", full)
+            with pytest.raises(OutputError, match="cannot be written into .*: the disk is full"):
+                _report(run, folder)
+    assert not (tmp_path / "new").exists()
+    assert sorted(path.name for path in (run / "report").iterdir()) == ["measured.json", "predictions", "report.json"]
+    _report(run)
+    assert (run / "report" / "cases.png").is_file()
 
 
 def test_the_command_says_where_the_page_is(tmp_path, capsys):

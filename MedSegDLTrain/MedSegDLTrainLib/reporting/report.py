@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from MedSegDLLib import __version__
-from MedSegDLLib.atomic import why, written_beside
+from MedSegDLLib.atomic import why
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.files import read_image
@@ -60,36 +62,54 @@ class _Judged:
 
 
 def write_report(run: Path, folder: Path, device: str, tell: Callable[[str], None]) -> Path:
-    """Measure a run's model and write its report (report.html and PNGs) into `folder`; returns the page's path.
+    """Measure a run's model and write its report (report.html and PNGs) into `folder`, whole or not at all.
 
-    Predictions and figures are kept in RUN/report, so that a second report is fast. Raises InputError if `run` is no run
+    Returns the page's path. Predictions and figures are kept in RUN/report, so that a second report is fast. Raises InputError if `run` is no run
     or its cases are unusable, OutputError if the report cannot be written, and what `segment` raises.
     """
     facts = facts_of(run)
     history = history_of(read_events(run / EVENTS_FILE))
     kept = run / REPORT_FOLDER
+    with _put_together(folder) as beside:
+        kept.mkdir(parents=True, exist_ok=True)
+        judged = _judged(facts, Measurer(facts.folder, facts.dataset, kept, device, tell))
+        if judged:
+            write_json(_note(judged, kept), kept / NOTE_FILE)
+        text = _page(facts, history, judged, Pictures(beside), tell)
+        (beside / PAGE_FILE).write_text(text, encoding="utf-8")
+    return folder / PAGE_FILE
+
+
+@contextmanager
+def _put_together(folder: Path) -> Iterator[Path]:
+    """A folder inside `folder`, which gets its files when the block ends well; what was made for it goes if it does not."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        for needed in (folder, kept):
-            needed.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as beside:
+            yield Path(beside)
+            for path in sorted(Path(beside).iterdir(), key=lambda path: path.name == PAGE_FILE):  # the page comes last
+                path.replace(folder / path.name)
     except OSError as reason:
         raise OutputError(f"The report cannot be written into {folder}: {why(reason)}.") from reason
-    pictures = Pictures(folder)
-    judged = _judged(facts, Measurer(facts.folder, facts.dataset, kept, device, tell))
-    if judged:
-        write_json(_note(judged, kept), kept / NOTE_FILE)
+    finally:
+        for path in missing:
+            with suppress(OSError):  # it is not empty
+                path.rmdir()
+
+
+def _page(facts: RunFacts, history: History, judged: _Judged | None, pictures: Pictures, tell: Callable[[str], None]) -> str:
+    """The whole page as HTML."""
     parts = [*_judgement(judged, pictures, tell)] if judged else [note(_nothing_to_measure(facts))]
     lead, figures = _headline(facts, history, judged)
     course = course_section(history, facts.job, pictures)
     parts = [tiles(figures), run_section(facts, history), data_section(facts), course, *parts]
-    text = page(
-        f"Training report: {run.resolve().name}",
+    return page(
+        f"Training report: {facts.run.resolve().name}",
         lead,
         parts,
         f"Made by MedSegDL {__version__}. Research software, not for diagnosis.",
     )
-    with written_beside(folder / PAGE_FILE) as beside:
-        beside.write_text(text, encoding="utf-8")
-    return folder / PAGE_FILE
 
 
 def _note(judged: _Judged, kept: Path) -> ReportNote:
