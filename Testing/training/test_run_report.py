@@ -142,7 +142,7 @@ def test_a_report_for_whose_page_there_is_no_room_leaves_no_pictures(tmp_path, m
     for folder in (tmp_path / "new" / "out", run / "report"):
         with monkeypatch.context() as disk:
             disk.setattr(Path, "write_text", full)
-            with pytest.raises(OutputError, match="cannot be written into .*: the disk is full"):
+            with pytest.raises(OutputError, match=r"cannot be written into .*: the disk is full"):
                 _report(run, folder)
     assert not (tmp_path / "new").exists()
     assert sorted(path.name for path in (run / "report").iterdir()) == ["measured.json", "predictions", "report.json"]

@@ -44,16 +44,8 @@ def job_with_network(folder: Path, wishes: Wishes, machine: Machine) -> Training
     augmentation, why_changes = planned_augmentation(found, dimensions, found.labels)
     optimisation, why_long = _optimisation(wishes, dimensions, fit, machine)
     axes, why_mirrored = mirror_axes(augmentation)
-    reasons = (
-        reasons_of_cases(found, folder),
-        why_so,
-        why_network,
-        why_sampling,
-        why_changes,
-        why_loss,
-        why_long,
-        why_mirrored,
-    )
+    cases = reasons_of_cases(found, folder)
+    reasons = (cases, why_so, why_network, why_sampling, why_changes, why_loss, why_long, why_mirrored)
     return TrainingJob(
         cases=str(folder),
         network=fit.trial.network,

@@ -64,8 +64,9 @@ class _Judged:
 def write_report(run: Path, folder: Path, device: str, tell: Callable[[str], None]) -> Path:
     """Measure a run's model and write its report (report.html and PNGs) into `folder`, whole or not at all.
 
-    Returns the page's path. Predictions and figures are kept in RUN/report, so that a second report is fast. Raises InputError if `run` is no run
-    or its cases are unusable, OutputError if the report cannot be written, and what `segment` raises.
+    Returns the page's path. Predictions and figures are kept in RUN/report, so that a second report is fast. Raises
+    InputError if `run` is no run or its cases are unusable, OutputError if the report cannot be written, and what `segment`
+    raises.
     """
     facts = facts_of(run)
     history = history_of(read_events(run / EVENTS_FILE))
