@@ -108,9 +108,8 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.refresh()
 
     def exit(self) -> None:
-        """Another module is shown; the parameter node is followed again on the way back."""
+        """Another module is shown; what is under way here goes on, and its results are chosen when they come."""
         self._entered = False
-        self.setParameterNode(None)
 
     def onSceneStartClose(self, caller: object, event: str) -> None:
         """The parameter node goes with the scene."""

@@ -110,13 +110,18 @@ def _instance(cls: type, value: Any, where: str) -> Any:
         raise _Mismatch(f"{where} has unknown keys: {', '.join(unknown)}. Known are {', '.join(fields)}.")
     if missing := [name for name, field in fields.items() if _required(field) and name not in value]:
         raise _Mismatch(f"{where} lacks the keys {', '.join(missing)}: add them.")
-    kinds = typing.get_type_hints(cls)
+    kinds = _kinds(cls)
     read = {name: _value(kinds[name], item, f"{where}: {name}") for name, item in value.items()}
     for name, item in read.items():
         choices = fields[name].metadata.get("choices")
         if choices and item not in choices:
             raise _Mismatch(f"{where}: {name} is {item!r}, but must be one of {', '.join(map(repr, choices))}.")
     return cls(**read)
+
+
+def _kinds(cls: type) -> dict[str, Any]:
+    """The type of each field; names mean what they mean where `cls` stands, also after Slicer's Reload dropped that module."""
+    return typing.get_type_hints(cls, cls.__init__.__globals__)
 
 
 def _one_of(kinds: tuple, value: Any, where: str) -> Any:
@@ -187,7 +192,7 @@ def _schema(kind: Any) -> dict:
 
 
 def _object_schema(cls: type) -> dict:
-    kinds = typing.get_type_hints(cls)
+    kinds = _kinds(cls)
     properties = {}
     for field in dataclasses.fields(cls):
         properties[field.name] = _schema(kinds[field.name])

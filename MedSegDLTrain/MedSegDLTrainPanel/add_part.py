@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import qt
 import slicer
@@ -83,19 +84,23 @@ class AddPart:
         except MedSegDLError as problem:
             self._row.say(str(problem))
             return
-        self._row.follow(adding, _("Adding {image}…").format(image=draft.volumeNode.GetName()), self._onEnded)
+        said = _("Adding {image}…").format(image=draft.volumeNode.GetName())
+        self._row.follow(adding, said, lambda adding: self._onEnded(adding, draft.folder))
         self._showButton()
 
     def close(self) -> None:
         """Look at nothing any more."""
         self._rest.stop()
 
-    def _onEnded(self, adding: Adding | None) -> None:
+    def _onEnded(self, adding: Adding | None, folder: Path) -> None:
         self._showButton()
         if adding is None:
             return
         if not adding.caseName:
             self._row.say(adding.sentence)
+            return
+        if folder != self._cases.folder:
+            self._row.say(_("Added as case {name} to {folder}.").format(name=adding.caseName, folder=folder))
             return
         self._onAdded(adding.caseName)
         row = self._cases.rowNamed(adding.caseName)

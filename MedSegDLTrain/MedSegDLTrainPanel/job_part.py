@@ -31,7 +31,7 @@ class JobPart:
         self, ui: object, interpreter: Interpreter, row: WorkRow, cases: CasesPart, onWritten: Callable[[Path], None]
     ) -> None:
         self._ui, self._interpreter, self._row, self._cases, self._onWritten = ui, interpreter, row, cases, onWritten
-        self._node, self._output = None, None
+        self._node = None
         table_rows.setColumns(ui.labelsTable, [_("Label"), _("Value")], 0)
         ui.startCombo.connect("currentIndexChanged(int)", self._onStart)
         ui.writeJobButton.connect("clicked(bool)", self.write)
@@ -59,26 +59,30 @@ class JobPart:
 
     def write(self) -> None:
         """Plan a job from the cases: minutes, in a process."""
-        self._output = _freeJob(self._cases.folder)
+        folder = self._cases.folder
+        output = _freeJob(folder)
         try:
-            arguments = new_job_arguments(self._wishes(), self._output)
+            arguments = new_job_arguments(self._wishes(), output)
             process = CommandProcess(self._interpreter, arguments)
         except MedSegDLError as problem:
             self._row.say(str(problem))
             return
         said = _("Reading the cases and trying how long training steps take here; other programs should rest meanwhile…")
-        self._row.follow(process, said, self._onEnded)
+        self._row.follow(process, said, lambda process: self._onEnded(process, folder, output))
         self._showButton()
 
-    def _onEnded(self, process: CommandProcess | None) -> None:
+    def _onEnded(self, process: CommandProcess | None, folder: Path, output: Path) -> None:
         self._showButton()
         if process is None:
             return
         if process.status != 0:
             self._row.say(process.sentence, process.lines)
             return
+        if folder != self._cases.folder:
+            self._row.say(_("The job of the other cases was written to {file}.").format(file=output), process.lines)
+            return
         self._row.say(_("Written: look at the settings and their reasons, then press Start below."), process.lines)
-        self._onWritten(self._output)
+        self._onWritten(output)
 
     def _wishes(self) -> JobWishes:
         node, start = self._node, self._start()

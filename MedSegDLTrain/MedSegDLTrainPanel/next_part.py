@@ -42,24 +42,29 @@ class NextPart:
 
     def start(self) -> None:
         """Let the model look at every case that nobody has checked."""
+        folder = self._folder
         try:
-            looking = NextCases(self._folder, self._modelId(), self._interpreter, self._images)
+            looking = NextCases(folder, self._modelId(), self._interpreter, self._images)
         except MedSegDLError as problem:
             self._row.say(str(problem))
             return
-        self._row.follow(looking, _("The model looks at the cases that nobody has corrected yet…"), self._onEnded, _fraction)
+        said = _("The model looks at the cases that nobody has corrected yet…")
+        self._row.follow(looking, said, lambda looking: self._onEnded(looking, folder), _fraction)
         self._showReason()
 
-    def _onEnded(self, looking: NextCases | None) -> None:
+    def _onEnded(self, looking: NextCases | None, folder: Path) -> None:
         self._showReason()
         if looking is None:
+            return
+        if folder != self._folder:
+            self._row.say(_("Another case folder was chosen meanwhile, so nothing was loaded."), looking.lines)
             return
         if not looking.ranked:
             self._row.say(looking.sentence or _("There is no case left that nobody has corrected."), looking.lines)
             return
         candidate = looking.ranked[0]
         try:
-            loaded = loadCandidate(self._folder, candidate)
+            loaded = loadCandidate(folder, candidate)
         except MedSegDLError as problem:
             self._row.say(str(problem), looking.lines)
             return

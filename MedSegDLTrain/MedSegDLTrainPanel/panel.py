@@ -114,8 +114,9 @@ class TrainPanel:
 
     def _onLoaded(self, loaded: LoadedCase, name: str) -> None:
         """Show what was loaded and choose it; `name` is that of the case, "" where it is none yet."""
-        with slicer.util.NodeModify(self._node):
-            self._node.volume, self._node.segmentation = loaded.volumeNode, loaded.segmentationNode
+        if self._node is not None:  # None: the scene was closed behind another module; what is in the new one is found later
+            with slicer.util.NodeModify(self._node):
+                self._node.volume, self._node.segmentation = loaded.volumeNode, loaded.segmentationNode
         _showInSliceViews(loaded.volumeNode)
         table_rows.select(self._ui.casesTable, name)
 
