@@ -46,8 +46,8 @@ class MedSegDLTrain(ScriptedLoadableModule):
 class MedSegDLTrainParameterNode:
     """What a person has chosen, kept with the scene.
 
-    caseFolder, job, run: paths, "" where none is chosen. volume, segmentation, patient, status, annotated, slices: the case
-    that is to be added; patientVolume: the image that `patient` was said of. startFrom: "model:ID" or "network:KEY";
+    caseFolder, job, run: paths, "" where none is chosen. volume, segmentation, patient, status, annotated, slices (counted
+    along axis): the case that is to be added; patientVolume: the image that patient and slices were said of. startFrom: "model:ID" or "network:KEY";
     minutes, epochs (0: as many as fit), seed: of the next job.
     """
 
@@ -59,6 +59,7 @@ class MedSegDLTrainParameterNode:
     status: choices.CaseStatus = choices.CaseStatus.CORRECTED
     annotated: choices.Annotated = choices.Annotated.ALL
     slices: str = ""
+    axis: str = ""
     startFrom: str = ""
     minutes: Annotated[int, WithinRange(1, 100000)] = 30
     epochs: Annotated[int, WithinRange(0, 1000000)] = 0

@@ -46,7 +46,7 @@ class AddPart:
         self._rest.setSingleShot(True)
         self._rest.setInterval(_MILLISECONDS_OF_REST)
         self._rest.connect("timeout()", self._look)
-        ui.axisCombo.connect("currentIndexChanged(int)", self.changed)
+        ui.axisCombo.connect("currentIndexChanged(int)", self._onAxis)
         ui.editButton.connect("clicked(bool)", self.edit)
         ui.addButton.connect("clicked(bool)", self.add)
         self._look()
@@ -109,13 +109,14 @@ class AddPart:
 
     def _suggest(self, node: object) -> None:
         """What was said of one image must not be taken for another, whoever chose it."""
-        if node.volume is not self._volume:
-            self._volume = node.volume
-            self._listAxes()
         if node.volume is not None and node.volume is not node.patientVolume:
             with slicer.util.NodeModify(node):
                 node.patientVolume = node.volume
                 node.patient, node.status = self._patientOf(node.volume), CaseStatus.CORRECTED
+                node.slices = node.axis = ""
+        if node.volume is not self._volume:
+            self._volume = node.volume
+            self._listAxes()
 
     def _patientOf(self, volume: slicer.vtkMRMLScalarVolumeNode) -> str:
         known = rememberedCase(volume)
@@ -154,12 +155,20 @@ class AddPart:
         ui.slicesEdit.visible = ui.slicesLabel.visible = annotated is Annotated.LISTED
 
     def _listAxes(self) -> None:
-        """The planes in which slices may be counted, the volume's own first."""
+        """The planes in which slices may be counted, the volume's own first; chosen is what was, if it was for this volume."""
         combo = self._ui.axisCombo
+        wasBlocked = combo.blockSignals(True)
         combo.clear()
         axes = sliceAxes(self._volume) if _hasVoxels(self._volume) else ()
         for axis in axes:
             combo.addItem(_axisText(axis), axis)
+        if self._node is not None and self._node.axis in axes:
+            combo.setCurrentIndex(axes.index(self._node.axis))
+        combo.blockSignals(wasBlocked)
+
+    def _onAxis(self) -> None:
+        if self._node is not None:
+            self._node.axis = self._axis()
 
     def _axis(self) -> str:
         combo = self._ui.axisCombo
