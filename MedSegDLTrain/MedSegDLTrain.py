@@ -47,8 +47,8 @@ class MedSegDLTrainParameterNode:
     """What a person has chosen, kept with the scene.
 
     caseFolder, job, run: paths, "" where none is chosen. volume, segmentation, patient, status, annotated, slices (counted
-    along axis): the case that is to be added; patientVolume: the image that patient and slices were said of. startFrom: "model:ID" or "network:KEY";
-    minutes, epochs (0: as many as fit), seed: of the next job.
+    along axis): the case that is to be added; patientVolume: the image that patient and slices were said of. startFrom:
+    "model:ID" or "network:KEY"; minutes, epochs (0: as many as fit), seed: of the next job.
     """
 
     caseFolder: str = ""
