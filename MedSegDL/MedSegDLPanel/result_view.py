@@ -13,7 +13,8 @@ from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLPanel import show_nodes
 from MedSegDLPanel.notes import standOut
 from MedSegDLPanel.segment_table import SegmentTable, TableRow
-from MedSegDLScene.comparison import compareSegmentations
+from MedSegDLScene.comparison import Comparison, compareSegmentations
+from MedSegDLScene.grids import BINARY_LABELMAP
 from MedSegDLScene.run_report import report_text
 from MedSegDLScene.segmentation_runs import Run
 from MedSegDLScene.volume_plots import volumeChartOf
@@ -29,6 +30,7 @@ class ResultView:
         self._ui, self._onTrain = ui, onTrain
         self._run: Run | None = None
         self._rows: list[TableRow] = []
+        self._unchanged: dict[str, int] = {}  # of the run's segments
         self._table = SegmentTable(ui.resultTable)
         standOut(ui.curveLabel)
         ui.show3dButton.connect("clicked(bool)", self._onShow3D)
@@ -49,6 +51,7 @@ class ResultView:
         """A run that has finished."""
         ui = self._ui
         self._run = run
+        self._unchanged = _changed(run.segmentationNode)
         self._rows = [TableRow(row.segmentId, row.name, row.colour, row.ml) for row in run.rows if row.voxels]
         ui.resultLabel.text = _summary(run)
         ui.curveLabel.text = "\n".join(map(_curveLine, _worthTelling(run.curves)))
@@ -60,9 +63,28 @@ class ResultView:
         self._onCompare(None)
 
     def look(self) -> None:
-        """Hide the result if its segmentation has left the scene."""
-        if self._run is not None and self._run.segmentationNode is None:
+        """Hide the result if its segmentation has left the scene; measure it again if somebody has corrected it since."""
+        if self._run is None:
+            return
+        node = self._run.segmentationNode
+        if node is None:
             self.clear()
+        elif not self._run.curves and _changed(node) != self._unchanged:  # of a sequence each frame changes them
+            self._unchanged = _changed(node)
+            self._measure(node)
+
+    def _measure(self, node: slicer.vtkMRMLSegmentationNode) -> None:
+        """Show the segments as they are now."""
+        try:
+            rows = self._comparison(node).rows
+        except MedSegDLError:  # no volume, or nothing left to measure
+            note = _("The segments were changed since the model found these volumes.")
+        else:
+            segments = node.GetSegmentation()
+            self._rows = [TableRow(row.segmentId, row.name, _colour(segments, row.segmentId), row.ml) for row in rows]
+            note = _("The segments were changed since: the table has their present volumes.")
+        self._ui.resultLabel.text = _summary(self._run) + "\n" + note
+        self._onCompare(self._ui.compareSelector.currentNode())
 
     def _onShow3D(self) -> None:
         show_nodes.showIn3D(self._run.segmentationNode, self._ui.show3dButton.checked)
@@ -92,10 +114,7 @@ class ResultView:
 
     def _compared(self, other: slicer.vtkMRMLSegmentationNode) -> tuple[list[TableRow], str]:
         """The rows with what the comparison has of them, and which segments have no counterpart."""
-        volumeNode = self._run.order.volumeNode
-        if volumeNode is None:
-            raise InputError(_("The volume was removed, and both are compared on its grid."))
-        comparison = compareSegmentations(self._run.segmentationNode, other, volumeNode)
+        comparison = self._comparison(other)
         found = {row.segmentId: row for row in comparison.rows}
         rows = [
             replace(row, ml=pair.ml, otherMl=pair.otherMl, dice=pair.dice) if (pair := found.get(row.segmentId)) else row
@@ -104,6 +123,24 @@ class ResultView:
         alone = comparison.onlyInSecond
         note = _("Only in '{name}': {segments}.").format(name=other.GetName(), segments=_shortened(alone)) if alone else ""
         return rows, note
+
+    def _comparison(self, other: slicer.vtkMRMLSegmentationNode) -> Comparison:
+        volumeNode = self._run.order.volumeNode
+        if volumeNode is None:
+            raise InputError(_("The volume was removed, and both are compared on its grid."))
+        return compareSegmentations(self._run.segmentationNode, other, volumeNode)
+
+
+def _changed(segmentationNode: slicer.vtkMRMLSegmentationNode) -> dict[str, int]:
+    """When each segment's voxels were changed last, on VTK's clock."""
+    segments = segmentationNode.GetSegmentation()
+    voxels = {each: segments.GetSegment(each).GetRepresentation(BINARY_LABELMAP) for each in segments.GetSegmentIDs()}
+    return {each: image.GetMTime() for each, image in voxels.items() if image is not None}
+
+
+def _colour(segments: slicer.vtkSegmentation, segmentId: str) -> tuple[int, int, int]:
+    red, green, blue = (round(255 * part) for part in segments.GetSegment(segmentId).GetColor())
+    return red, green, blue
 
 
 def _summary(run: Run) -> str:

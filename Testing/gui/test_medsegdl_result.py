@@ -219,3 +219,19 @@ def shown_chart():
     """The chart in the scene's plot view."""
     layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode")
     return slicer.mrmlScene.GetNodeByID(layout.GetActivePlotChartID())
+
+
+def test_segments_that_were_corrected_since_are_measured_again(done):
+    node, volume = segmentations()[0], done.ui.inputSelector.currentNode()
+    for _ in range(2):
+        harness.click(done.ui.show3dButton)
+    done.exit()
+    done.enter()
+    assert "changed since" not in done.ui.resultLabel.text
+    segmentId = node.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(labels(v1=8), node, segmentId, volume)
+    done.exit()
+    done.enter()
+    assert "changed since" in done.ui.resultLabel.text
+    assert cells(done) == [["Bright", "0.125"], ["Brightest", "0.251"]]
+    harness.grab(done, "medsegdl_corrected")
