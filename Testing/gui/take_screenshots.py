@@ -10,7 +10,6 @@ import os
 import shutil
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,9 +192,7 @@ def use_the_new_model() -> None:
 def show_only(panel: Any, section: str) -> None:
     """Close the other sections, so that a picture shows what the text is about."""
     for name in SECTIONS:
-        button = getattr(panel.ui, name)
-        button.collapsed = False  # closes anew what was closed: a widget that was shown meanwhile disappears
-        button.collapsed = name != section
+        getattr(panel.ui, name).collapsed = name != section
     harness.process_events(0.2)
 
 
@@ -214,9 +211,6 @@ def main(names: list[str]) -> None:
                 part()
         harness.close_modules()
         harness.check()
-    except Exception:  # the harness keeps what reaches the top, for its tests
-        traceback.print_exc()
-        sys.exit(1)
     finally:
         shutil.rmtree(PLACE, ignore_errors=True)
 

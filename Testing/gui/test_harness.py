@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import slicer
@@ -271,6 +274,14 @@ def test_an_exception_in_an_observer_fails_the_test():
     slicer.mrmlScene.RemoveObserver(tag)
     with pytest.raises(harness.HarnessFailure, match="ZeroDivisionError"):
         harness.process_events()
+
+
+@pytest.mark.parametrize("failing", ["1 / 0", "button.clicked.connect(lambda: 1 / 0); button.click()"])
+def test_an_exception_in_a_script_is_shown_and_is_its_status(failing):
+    script = f"from Testing.gui import harness; harness.start(); import qt; button = qt.QPushButton(); {failing}"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert ended.returncode == 1
+    assert ended.stderr.count("ZeroDivisionError") == 1
 
 
 def test_a_warning_of_qt_fails_the_test():

@@ -71,6 +71,7 @@ def test_parameters_stand_in_the_scene_as_slicer_writes_them(panel, tmp_path):
         "inputVolume": "",
     }
     assert node.GetNodeReferenceID("inputVolume") == panel.parameters.inputVolume.GetID()
+    assert (node.GetAttribute("ModuleName"), node.GetModuleName()) == ("HarnessExample", None)
 
 
 def test_a_panel_is_entered_left_and_opened_again(panel):

@@ -168,6 +168,32 @@ def test_a_collapsed_button_hides_what_lies_in_it(ctk):
         button.setCollapsed(True)  # no slot in CTK
 
 
+def test_what_code_shows_or_hides_in_a_collapsed_button_is_seen_when_it_opens(ctk):
+    import qt
+
+    button = ctk.ctkCollapsibleButton()
+    layout = qt.QVBoxLayout(button)
+    first, second = qt.QLabel("first"), qt.QLabel("second")
+    for label in (first, second):
+        layout.addWidget(label)
+    first.hide()
+    button.collapsed = True
+    button.show()
+    first.visible, second.visible = True, False
+    harness.process_events()
+    assert (first.visible, second.visible) == (False, False)
+    button.collapsed = False
+    assert (first.visible, second.visible) == (True, False)
+    late = qt.QLabel("late")
+    button.collapsed = True
+    layout.addWidget(late)
+    harness.process_events()
+    assert not late.visible
+    button.collapsed = False
+    harness.process_events()
+    assert late.visible
+
+
 def test_a_slider_and_its_number_go_together(ctk):
     slider = ctk.ctkSliderWidget()
     slider.maximum, slider.singleStep, slider.decimals = 0.9, 0.05, 2

@@ -7,6 +7,8 @@ import enum
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property, Signal, Slot
 
+_WANTED = "visibilityToParent"  # CTK's name of the property in which a child keeps whether the program wants it to be seen
+
 
 class ctkCollapsibleButton(QtWidgets.QAbstractButton):
     """A button that shows and hides what lies in it."""
@@ -17,6 +19,7 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         text = arguments[0] if arguments and isinstance(arguments[0], str) else ""
         super().__init__(*arguments[1:] if text else arguments)
         self._collapsed, self._height = False, self.maximumHeight()
+        self._showing = False  # while what is shown or hidden comes from here, not from the program
         self.setCheckable(True)
         self.setChecked(True)
         self.setText(text)
@@ -40,32 +43,52 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
             self.setMaximumHeight(self.sizeHint().height())
         else:
             self.setMaximumHeight(self._height)
-        for child in self.children():
-            if isinstance(child, QtWidgets.QWidget):
-                self._showOrHide(child)
+        self._showOrHideAll()
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
 
     def _showOrHide(self, child: QtWidgets.QWidget) -> None:
-        """A child that the program hid stays hidden, as CTK keeps it with its property visibilityToParent."""
-        attribute = QtCore.Qt.WA_WState_ExplicitShowHide
-        if child.testAttribute(attribute) and child.testAttribute(QtCore.Qt.WA_WState_Hidden):
+        """A child that the program hid stays hidden; one that it showed is shown once this is open."""
+        if not self.testAttribute(QtCore.Qt.WA_WState_Created):
             return
-        child.setVisible(not self._collapsed)
-        child.setAttribute(attribute, False)
+        wanted = child.property(_WANTED) is not False
+        visible = wanted and not self._collapsed
+        self._showing = True
+        if child.testAttribute(QtCore.Qt.WA_WState_Created) or not visible:
+            child.setVisible(visible)
+        self._showing = False
+        if wanted:
+            child.setAttribute(QtCore.Qt.WA_WState_ExplicitShowHide, False)
+
+    def _showOrHideAll(self) -> None:
+        for child in self.children():
+            if isinstance(child, QtWidgets.QWidget):
+                self._showOrHide(child)
 
     def childEvent(self, event: QtCore.QChildEvent) -> None:
         child = event.child()
-        if event.added() and self._collapsed and isinstance(child, QtWidgets.QWidget):
+        if event.added() and isinstance(child, QtWidgets.QWidget):
+            if child.testAttribute(QtCore.Qt.WA_WState_ExplicitShowHide) and child.testAttribute(QtCore.Qt.WA_WState_Hidden):
+                child.setProperty(_WANTED, False)
+            child.installEventFilter(self)
             self._showOrHide(child)
         super().childEvent(event)
 
-    def showEvent(self, event: QtGui.QShowEvent) -> None:
-        if self._collapsed:
-            for child in self.children():
-                if isinstance(child, QtWidgets.QWidget):
-                    self._showOrHide(child)
-        super().showEvent(event)
+    def eventFilter(self, child: QtCore.QObject, event: QtCore.QEvent) -> bool:
+        """Remember what the program wants of a child; hide again what it shows while this is collapsed."""
+        if not self._showing and event.type() == QtCore.QEvent.ShowToParent:
+            child.setProperty(_WANTED, True)
+            self._showOrHide(child)
+        elif not self._showing and event.type() == QtCore.QEvent.HideToParent:
+            child.setProperty(_WANTED, False)
+        return super().eventFilter(child, event)
+
+    def setVisible(self, visible: bool) -> None:
+        """What lies in it is first shown or hidden when it has a window."""
+        had_window = self.testAttribute(QtCore.Qt.WA_WState_Created)
+        super().setVisible(visible)
+        if not had_window and self.testAttribute(QtCore.Qt.WA_WState_Created):
+            self._showOrHideAll()
 
     def hitButton(self, position: QtCore.QPoint) -> bool:
         return position.y() < self._buttonHeight()

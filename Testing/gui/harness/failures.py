@@ -2,11 +2,14 @@
 
 An exception in a slot, a signal that does not exist, a warning of Qt and a dialog that nobody expected end nothing in the
 application; PythonQt writes them to the console and goes on. `raise_first` turns them into the failure of the running test.
+A script on the harness shows at its end what nobody took, and ends with status 1.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import os
 import sys
 import traceback
 from types import TracebackType
@@ -47,6 +50,7 @@ def raise_first() -> None:
 
 def listen() -> None:
     """Keep each warning of Qt, each error of VTK, and each exception that PySide6 or VTK would only print."""
+    atexit.register(_show_what_is_left)
     QtCore.qInstallMessageHandler(_on_message)
     sys.excepthook = _on_exception
     window = vtk.vtkOutputWindow.GetInstance()
@@ -54,6 +58,7 @@ def listen() -> None:
 
 
 def listen_no_more() -> None:
+    atexit.unregister(_show_what_is_left)
     QtCore.qInstallMessageHandler(None)
     sys.excepthook = sys.__excepthook__
     while _observers:
@@ -61,8 +66,18 @@ def listen_no_more() -> None:
 
 
 def _on_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """PyErr_Print, which PySide6 and VTK's observers call, comes here."""
-    _kept.append("An exception was printed only:\n" + "".join(traceback.format_exception(kind, error, trace)))
+    """PyErr_Print, which PySide6 and VTK's observers call, comes here; so does what ends a script."""
+    if trace is not None and trace.tb_frame.f_back is None:  # nothing called the frame: the script itself failed
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _kept.append("An exception was printed only:\n" + "".join(traceback.format_exception(kind, error, trace)))
+
+
+def _show_what_is_left() -> None:
+    if kept := take():
+        print("\n".join(kept), file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(1)  # an interpreter that is already ending can be given a status in no other way
 
 
 @vtk.calldata_type(vtk.VTK_STRING)

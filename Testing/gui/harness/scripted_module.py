@@ -83,7 +83,7 @@ class ScriptedLoadableModuleLogic:
     def getParameterNode(self) -> slicer.vtkMRMLScriptedModuleNode:
         node = self._found()
         if node is None:
-            return self.createParameterNode()
+            return slicer.mrmlScene.AddNode(self.createParameterNode())
         if node.GetAttribute("ModuleName") != self.moduleName:
             node.SetAttribute("ModuleName", self.moduleName)
         return node
@@ -102,9 +102,9 @@ class ScriptedLoadableModuleLogic:
         node.UnRegister(None)
         if self.isSingletonParameterNode:
             node.SetSingletonTag(self.moduleName)
-        node.SetModuleName(self.moduleName)
+        node.SetAttribute("ModuleName", self.moduleName)
         node.SetName(slicer.mrmlScene.GenerateUniqueName(self.moduleName))
-        return slicer.mrmlScene.AddNode(node)
+        return node
 
 
 class ScriptedLoadableModuleTest(unittest.TestCase):
