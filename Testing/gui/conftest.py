@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 try:
@@ -21,8 +23,23 @@ def pytest_pycollect_makemodule(module_path, parent):
     return _Skipped.from_parent(parent, path=module_path) if MISSING else None
 
 
+def _ours() -> dict:
+    return {name: module for name, module in sys.modules.items() if name.startswith("MedSegDL")}
+
+
 @pytest.fixture(autouse=True)
-def _fresh_application():
+def _same_packages():
+    """A reload of a module leaves other packages of the same names behind, which tests that have the old ones must not meet."""
+    before = _ours()
+    yield
+    if any(sys.modules.get(name) is not module for name, module in before.items()):
+        for name in _ours():
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_application(_same_packages):
     """qt, ctk and slicer.app for this test, and none of its panels, nodes or dialogs for the next."""
     import slicer
 
