@@ -51,10 +51,14 @@ class VolumeCurve:
 
     @property
     def doubt(self) -> str:
-        """A sentence where the numbers must not be trusted, else empty."""
+        """A sentence where the numbers must not be trusted, else empty; frames count from 0 in it."""
+        return self.doubt_counted_from(0)
+
+    def doubt_counted_from(self, first: int) -> str:
+        """The sentence of `doubt`, with `first` as the number of the first frame."""
         if not self.end_diastolic_ml:
             return f"{self.label} was found in no frame, so there is no ejection fraction: look at the images."
-        if missing := [frame for frame, volume in enumerate(self.volumes_ml) if not volume]:
+        if missing := [frame for frame, volume in enumerate(self.volumes_ml, first) if not volume]:
             listed = ", ".join(map(str, missing))
             return f"{self.label} was not found in frame {listed}: do not trust its end-systolic volume and ejection fraction."
         if len(self.volumes_ml) < 2:
@@ -62,12 +66,12 @@ class VolumeCurve:
         return ""
 
 
-def summary_of(curve: VolumeCurve) -> str:
-    """What a person reads: one line for one label."""
+def summary_of(curve: VolumeCurve, first: int = 0) -> str:
+    """What a person reads: one line for one label; `first` is the number of the first frame."""
     fraction = curve.ejection_fraction_percent
     return (
-        f"{curve.label}: end-diastolic {curve.end_diastolic_ml:.1f} ml (frame {curve.end_diastolic_frame}), "
-        f"end-systolic {curve.end_systolic_ml:.1f} ml (frame {curve.end_systolic_frame}), "
+        f"{curve.label}: end-diastolic {curve.end_diastolic_ml:.1f} ml (frame {first + curve.end_diastolic_frame}), "
+        f"end-systolic {curve.end_systolic_ml:.1f} ml (frame {first + curve.end_systolic_frame}), "
         f"stroke volume {curve.stroke_volume_ml:.1f} ml, "
         f"ejection fraction {'unknown' if fraction is None else f'{fraction:.0f} %'}"
     )

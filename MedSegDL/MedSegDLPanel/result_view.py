@@ -15,7 +15,7 @@ from MedSegDLPanel.notes import standOut
 from MedSegDLPanel.segment_table import SegmentTable, TableRow
 from MedSegDLScene.comparison import Comparison, compareSegmentations
 from MedSegDLScene.grids import BINARY_LABELMAP
-from MedSegDLScene.run_report import report_text
+from MedSegDLScene.run_report import FIRST_FRAME, report_text
 from MedSegDLScene.segmentation_runs import Run
 from MedSegDLScene.volume_plots import volumeChartOf
 
@@ -168,17 +168,18 @@ def _worthTelling(curves: Sequence[VolumeCurve]) -> list[VolumeCurve]:
 
 
 def _curveLine(curve: VolumeCurve) -> str:
-    """The numbers of a heart beat, most wanted first; frames are counted as the sequence browser does."""
+    """The numbers of a heart beat, most wanted first; frames count from 1, as in the sequence browser ("3/10")."""
     fraction = curve.ejection_fraction_percent
     return _(
-        "{label}: ejection fraction {fraction}, stroke volume {stroke:.1f} ml, largest {largest:.1f} ml (frame {first}), "
-        "smallest {smallest:.1f} ml (frame {last})"
+        "{label}: ejection fraction {fraction}, stroke volume {stroke:.1f} ml, "
+        "largest {largest:.1f} ml (frame {first} of {frames}), smallest {smallest:.1f} ml (frame {last})"
     ).format(
         label=curve.label,
         fraction=_("unknown") if fraction is None else f"{fraction:.0f} %",
         stroke=curve.stroke_volume_ml,
         largest=curve.end_diastolic_ml,
-        first=curve.end_diastolic_frame,
+        first=curve.end_diastolic_frame + FIRST_FRAME,
+        frames=len(curve.volumes_ml),
         smallest=curve.end_systolic_ml,
-        last=curve.end_systolic_frame,
+        last=curve.end_systolic_frame + FIRST_FRAME,
     )

@@ -8,6 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSegDLPanel import wording
+from MedSegDLScene.run_report import FIRST_FRAME
 from MedSegDLScene.segmentation_runs import Run
 
 # Where each stage begins and ends on the one bar: the network takes nearly all of the time.
@@ -89,5 +90,5 @@ def wholeFraction(stage: str, fraction: float) -> float:
 
 def _line(run: Run) -> str:
     left = wording.timeLeft(run.seconds_left) if run.stage == _TIMED or run.frames > 1 else ""
-    frame = _("frame {frame} of {frames}").format(frame=run.frame + 1, frames=run.frames) if run.frames > 1 else ""
+    frame = _("frame {frame} of {frames}").format(frame=run.frame + FIRST_FRAME, frames=run.frames) if run.frames > 1 else ""
     return " · ".join(part for part in (run.title, frame, wording.stage(run.stage), left) if part)

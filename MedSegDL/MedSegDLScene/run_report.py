@@ -11,6 +11,7 @@ import MedSegDLLib
 from MedSegDLLib.volume_curve import VolumeCurve, report_of_curve, summary_of
 
 MODEL_ID, MODEL_SHA256, VERSION = "MedSegDL.modelId", "MedSegDL.modelSha256", "MedSegDL.version"  # node attributes
+FIRST_FRAME = 1  # what people read, as the sequence browser tells them "3/10"; in code, files and JSON frames count from 0
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,14 @@ def report_of_run(
 def report_text(report: dict, curves: Sequence[VolumeCurve] = ()) -> str:
     """A finished run's report for the clipboard: sentences for a person, then the same and more as JSON."""
     model, seconds = report["model"], sum(report["seconds"].values())
-    told = map(summary_of, curves) if curves else map(_line_of_label, report["labels"])
+    told = [summary_of(curve, FIRST_FRAME) for curve in curves] if curves else map(_line_of_label, report["labels"])
     lines = [
         f"{report['input']}, segmented with '{model['title']}' ({model['id']}) by MedSegDL {report['versions']['medsegdl']}:",
         *told,
-        *(curve.doubt for curve in curves if curve.doubt),
+        *filter(None, (curve.doubt_counted_from(FIRST_FRAME) for curve in curves)),
         f"Finished on {report['finished']} after {seconds:.1f} s on {report['device']} ({report['precision']}).",
         "Research software: a person has to check the result before anything is concluded from it.",
+        *(["The first frame is frame 1 above, and frame 0 below."] if curves else []),
     ]
     return "\n".join((*lines, "", json.dumps(report, indent=2, ensure_ascii=False), ""))
 

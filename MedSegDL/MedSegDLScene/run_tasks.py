@@ -19,7 +19,7 @@ from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLScene.matching import segmentIds
 from MedSegDLScene.orders import RememberedOrder
 from MedSegDLScene.regions import pointsOfRoi, regionOfPoints
-from MedSegDLScene.run_report import Origin
+from MedSegDLScene.run_report import FIRST_FRAME, Origin
 from MedSegDLScene.segments import Existing, addSegmentation, updateSegmentation
 from MedSegDLScene.sequences import addFrames, checkTakesFrames, framesOf, keepChanges
 from MedSegDLScene.volume_plots import addVolumePlot
@@ -127,7 +127,7 @@ class SequenceTask:
     def inputOf(self, frame: int) -> tuple[Image, SegmentOptions]:
         """What goes through the network for a frame (from 0); raises InputError where it cannot be used."""
         image = imageFromVolume(framesOf(self._remembered.volume.node).volume(frame))
-        image = replace(image, name=f"{self._remembered.volume.name}, frame {frame}")
+        image = replace(image, name=f"{self._remembered.volume.name}, frame {frame + FIRST_FRAME}")
         return image, _optionsWith(self._remembered.order.options, self._points, image.geometry)
 
     def whatIsGone(self) -> str:
@@ -152,7 +152,7 @@ class SequenceTask:
         addVolumePlot(curves, node)
         shown = curves[0].end_diastolic_frame
         everywhere = {label: each for label, each in segmentIds(labels).items() if node.GetSegmentation().GetSegment(each)}
-        doubts = " ".join(curve.doubt for curve in curves if curve.doubt)
+        doubts = " ".join(filter(None, (curve.doubt_counted_from(FIRST_FRAME) for curve in curves)))
         return Placed(
             node, _rowsOf(segmentations[shown], reports[shown], everywhere), curves, _sentenceOnNothing(reports) or doubts
         )

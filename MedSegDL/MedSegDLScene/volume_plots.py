@@ -8,6 +8,7 @@ import slicer
 import vtk
 
 from MedSegDLLib.volume_curve import VolumeCurve
+from MedSegDLScene.run_report import FIRST_FRAME
 
 _TABLE, _SERIES, _CHART = "MedSegDL.volumeTable", "MedSegDL.volumeSeries", "MedSegDL.volumeChart"  # node references
 
@@ -64,7 +65,7 @@ def _across(curve: VolumeCurve) -> str:
 
 def _tableOf(curves: Sequence[VolumeCurve]) -> vtk.vtkTable:
     table = vtk.vtkTable()
-    across = curves[0].times_s or range(len(curves[0].volumes_ml))
+    across = curves[0].times_s or range(FIRST_FRAME, FIRST_FRAME + len(curves[0].volumes_ml))
     for name, values in ((_across(curves[0]), across), *((curve.label, curve.volumes_ml) for curve in curves)):
         column = vtk.vtkDoubleArray()
         column.SetName(name)

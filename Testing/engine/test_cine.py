@@ -30,6 +30,7 @@ def test_nothing_found_gives_a_sentence_and_no_fraction():
 
 def test_frames_without_the_label_and_single_frames_are_doubted():
     assert "not found in frame 1, 3" in VolumeCurve("LV", RED, (9.0, 0.0, 8.0, 0.0)).doubt
+    assert "not found in frame 2:" in VolumeCurve("LV", RED, (9.0, 0.0)).doubt_counted_from(1)
     assert "One frame" in VolumeCurve("LV", RED, (9.0,)).doubt
 
 

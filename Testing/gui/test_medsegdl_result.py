@@ -176,6 +176,11 @@ def test_every_frame_gives_a_curve_with_the_ejection_fraction(panel, client):
     client.finish(labels(v1=48))
     harness.wait_until(lambda: panel.ui.resultButton.visible)
     assert "ejection fraction 63 %" in panel.ui.curveLabel.text
+    assert "(frame 1 of 3)" in panel.ui.curveLabel.text and "(frame 2)" in panel.ui.curveLabel.text
+    harness.click(panel.ui.copyButton)
+    copied = slicer.app.clipboard().text()
+    assert "(frame 1), end-systolic" in copied and '"end_diastolic_frame": 0' in copied
+    assert "The first frame is frame 1 above, and frame 0 below." in copied
     harness.grab(panel, "medsegdl_every_frame")
     harness.click(panel.ui.plotButton)
     assert shown_chart() is volumeChartOf(segmentations()[0])
@@ -196,7 +201,7 @@ def test_a_volume_without_frames_asks_for_none(done):
 
 def test_a_hundred_segments_fit_into_the_panel(tmp_path, panel, client):
     write_bright_model(tmp_path / "listed", "many", many_labels(), title="A hundred and more", network=_network(125))
-    panel.enter()
+    panel.parent.enter()
     add_volume()
     choose_model(panel, "A hundred and more")
     array = np.zeros(GRID.shape_zyx, np.uint8)
@@ -225,13 +230,13 @@ def test_segments_that_were_corrected_since_are_measured_again(done):
     node, volume = segmentations()[0], done.ui.inputSelector.currentNode()
     for _ in range(2):
         harness.click(done.ui.show3dButton)
-    done.exit()
-    done.enter()
+    done.parent.exit()
+    done.parent.enter()
     assert "changed since" not in done.ui.resultLabel.text
     segmentId = node.GetSegmentation().GetNthSegmentID(0)
     slicer.util.updateSegmentBinaryLabelmapFromArray(labels(v1=8), node, segmentId, volume)
-    done.exit()
-    done.enter()
+    done.parent.exit()
+    done.parent.enter()
     assert "changed since" in done.ui.resultLabel.text
     assert cells(done) == [["Bright", "0.125"], ["Brightest", "0.251"]]
     harness.grab(done, "medsegdl_corrected")

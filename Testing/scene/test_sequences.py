@@ -191,6 +191,12 @@ def test_volumes_over_time_are_numbers_a_table_and_a_plot(runs, client):
     assert series.GetTableNode() is table
 
 
+def test_without_times_the_plot_counts_frames_as_people_do(runs, client):
+    table = volumeTableOf(_segmented(runs, client, Order(_cine(unit=""), "bright", everyFrame=True)).segmentationNode)
+    assert table.GetColumnName(0) == "Frame"
+    assert [table.GetTable().GetValue(n, 0).ToDouble() for n in range(3)] == [1, 2, 3]
+
+
 def test_progress_tells_the_frame(runs, client):
     run = runs.add(Order(_cine(), "bright", everyFrame=True))
     client.finish(_labels(1))
