@@ -81,7 +81,6 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode = None
         self._guiTag = None
         self._volumeNode = None  # the input, which is watched
-        self._entered = False
 
     def setup(self) -> None:
         """Load MedSegDL.ui and build the panel on it."""
@@ -102,12 +101,7 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The module is opened: packages, models and volumes may have come since."""
-        self._entered = True
         self.initializeParameterNode()
-
-    def exit(self) -> None:
-        """Another module is opened; what runs goes on."""
-        self._entered = False
 
     def cleanup(self) -> None:
         """Slicer is closed or the module reloaded: the worker ends, and what was under way."""
@@ -161,7 +155,7 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.show()
 
     def _afterSceneChange(self):
-        if self._entered:
+        if self.parent.isEntered:  # which stays so in a reload, whereas enter() is not called again
             self.initializeParameterNode()
 
 

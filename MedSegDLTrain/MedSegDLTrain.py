@@ -79,7 +79,6 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNode: MedSegDLTrainParameterNode | None = None
         self._parameterNodeGuiTag: int | None = None
         self._segmentation: vtkMRMLSegmentationNode | None = None
-        self._entered = False
 
     def setup(self) -> None:
         """The panel is opened for the first time."""
@@ -104,13 +103,8 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self) -> None:
         """The panel is shown: others may have added cases, models and runs."""
-        self._entered = True
         self.initializeParameterNode()
         self.panel.refresh()
-
-    def exit(self) -> None:
-        """Another module is shown; what is under way here goes on, and its results are chosen when they come."""
-        self._entered = False
 
     def onSceneStartClose(self, caller: object, event: str) -> None:
         """The parameter node goes with the scene."""
@@ -118,7 +112,7 @@ class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneChanged(self, caller: object, event: str) -> None:
         """A scene was closed or opened: its parameter node is another one."""
-        if self._entered:
+        if self.parent.isEntered:  # which stays so in a reload, whereas enter() is not called again
             self.initializeParameterNode()
 
     def onReload(self) -> None:

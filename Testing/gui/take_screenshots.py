@@ -59,8 +59,8 @@ def picture_of_missing_packages() -> None:
     panel = harness.open_module("MedSegDL")
     take(panel, "install")
     dependencies.missing = real
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
 
 
 def segment(panel: Any) -> Any:

@@ -74,9 +74,9 @@ def typed_model(panel, model_id):
 def test_the_next_case_comes_while_another_module_is_open(opened):
     panel = opened(PREDICTED, slow=0.2)
     harness.click(panel.ui.nextCaseButton)
-    panel.exit()
+    panel.parent.exit()
     nothing_under_way(panel)
-    panel.enter()
+    panel.parent.enter()
     harness.process_events(0.3)
     assert panel.ui.volumeSelector.currentNode().GetName() == "scan-2"
     assert panel.logic.getParameterNode().volume.GetName() == "scan-2"
@@ -85,19 +85,19 @@ def test_the_next_case_comes_while_another_module_is_open(opened):
 def test_the_next_case_comes_after_the_scene_was_closed_behind_another_module(opened):
     panel = opened(PREDICTED, slow=0.2)
     harness.click(panel.ui.nextCaseButton)
-    panel.exit()
+    panel.parent.exit()
     slicer.mrmlScene.Clear(0)
     nothing_under_way(panel)
-    panel.enter()
+    panel.parent.enter()
     assert panel.ui.volumeSelector.currentNode().GetName() == "scan-2"
 
 
 def test_a_job_is_written_while_another_module_is_open(opened):
     panel = opened(slow=0.3)
     harness.click(panel.ui.writeJobButton)
-    panel.exit()
+    panel.parent.exit()
     nothing_under_way(panel)
-    panel.enter()
+    panel.parent.enter()
     harness.process_events(0.3)
     assert panel.ui.jobTabs.visible and panel.ui.startButton.enabled
 
@@ -240,14 +240,14 @@ def test_both_modules_are_reloaded_during_a_training(opened, place, reloadable):
 def test_a_run_whose_folder_is_deleted_is_missing_and_no_more(opened, place):
     panel = opened(steps=1000)
     train_examples.write_run(place / "run", place / "heart")
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     harness.process_events(0.3)
     shutil.rmtree(place / "run")
     harness.process_events(2.2)
     assert not panel.ui.pauseButton.enabled and not panel.ui.stopButton.enabled
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     harness.process_events(0.3)
     assert texts(panel.ui.runsTable) == []
 
@@ -258,8 +258,8 @@ def test_a_case_folder_that_is_deleted_is_told(opened, place):
     shutil.rmtree(place / "heart")
     harness.click(panel.ui.writeJobButton)
     nothing_under_way(panel)
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     assert "no such folder" in panel.ui.caseFolderSummary.text
 
 
@@ -290,3 +290,17 @@ def test_a_file_is_no_case_folder(opened, place):
     add_scan()
     harness.process_events(0.4)
     assert not panel.ui.addButton.enabled or panel.ui.takenLabel.text
+
+
+@pytest.mark.parametrize(
+    ("name", "selector", "field"), [("MedSegDL", "inputSelector", "inputVolume"), ("MedSegDLTrain", "volumeSelector", "volume")]
+)
+def test_a_module_that_was_reloaded_follows_the_next_scene(opened, reloadable, name, selector, field):
+    opened()
+    harness.open_module(name).onReload()
+    slicer.mrmlScene.Clear(0)
+    volume, _segmentation = add_scan()
+    panel = getattr(slicer.modules, f"{name}Widget")
+    getattr(panel.ui, selector).setCurrentNode(volume)
+    harness.process_events(0.3)
+    assert getattr(panel.logic.getParameterNode(), field) is volume

@@ -146,16 +146,16 @@ def test_closing_slicer_ends_the_installer(panel, commands):
 
 def test_coming_back_to_the_module_disturbs_no_installation(panel, commands):
     install(panel)
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     assert panel.ui.installBar.visible
     assert "Installing" in panel.ui.dependenciesLabel.text
 
 
 def test_packages_that_came_by_another_way_are_seen_when_the_module_is_opened(panel, missing):
     missing.clear()
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     assert not panel.ui.dependenciesFrame.visible
     assert panel.ui.applyButton.enabled
 

@@ -74,7 +74,7 @@ def test_the_card_tells_what_for_what_not_and_how_good(panel):
 
 def test_a_card_cannot_write_html_into_the_panel(panel, tmp_path):
     write_bright_model(tmp_path / "listed", "sly", title="<b>Sly</b>", description="<img src='file:///etc/passwd'>")
-    panel.enter()
+    panel.parent.enter()
     choose_model(panel, "<b>Sly</b>")
     assert "<img" not in panel.ui.cardLabel.text
     assert "&lt;img" in panel.ui.cardLabel.text
@@ -83,7 +83,7 @@ def test_a_card_cannot_write_html_into_the_panel(panel, tmp_path):
 def test_a_volume_that_looks_different_is_warned_of_and_can_be_applied(panel, tmp_path):
     expected = Expected(spacing_mm=(0.5, 1.0), field_of_view_mm=(200.0, 500.0))
     write_bright_model(tmp_path / "listed", "choosy", title="Choosy", expected=expected)
-    panel.enter()
+    panel.parent.enter()
     add_volume("small", Geometry((40, 36, 12), (1.4, 1.4, 8.0)))
     choose_model(panel, "Choosy")
     assert "pixels of 1.4" in panel.ui.warningLabel.text
@@ -155,7 +155,7 @@ def test_download_shows_how_much_has_come_and_goes_on_after_a_stop(panel, comman
 
 def test_only_own_models_can_be_removed_after_a_question(panel, own_zoo):
     write_bright_model(own_zoo, "mine", title="Mine")
-    panel.enter()
+    panel.parent.enter()
     choose_model(panel, TITLE)
     assert not panel.ui.removeButton.enabled
     assert "cannot be removed here" in panel.ui.removeButton.toolTip
@@ -177,7 +177,7 @@ def test_a_model_without_quality_says_so(panel):
 def test_quality_of_another_kind_than_dice_is_listed_in_the_card(panel, tmp_path):
     row = Quality("ten patients", 10, "Bright", "hd95_mm", 3.1, 0.5, 6.2)
     write_bright_model(tmp_path / "listed", "measured", title="Measured", quality=(row, dataclasses.replace(row, label="B")))
-    panel.enter()
+    panel.parent.enter()
     choose_model(panel, "Measured")
     assert "Hausdorff distance in mm 3.1 ± 0.5, worst 6.2" in panel.ui.cardLabel.text
 

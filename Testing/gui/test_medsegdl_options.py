@@ -217,8 +217,8 @@ def test_settings_survive_saving_and_loading_the_scene(panel):
 
 def test_settings_survive_another_module(panel):
     before = set_everything(panel)
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     assert shown(panel) == before
 
 

@@ -212,10 +212,10 @@ def test_deleting_the_result_takes_its_table_away(ready, client):
 
 def test_a_run_goes_on_while_another_module_is_open(ready, client):
     apply(ready)
-    ready.exit()
+    ready.parent.exit()
     client.finish(labels(v1=64))
     harness.wait_until(lambda: segmentations())
-    ready.enter()
+    ready.parent.enter()
     assert cells(ready) == [["Bright", "1.00"]]
 
 

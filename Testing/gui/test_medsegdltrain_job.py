@@ -117,7 +117,7 @@ def test_writing_a_job_can_be_cancelled(monkeypatch, folder):
 
 def test_a_job_is_found_again_with_its_scene(panel):
     write_job(panel)
-    panel.exit()
-    panel.enter()
+    panel.parent.exit()
+    panel.parent.enter()
     harness.process_events(0.2)
     assert panel.ui.jobTabs.visible and panel.ui.startButton.enabled
