@@ -12,9 +12,8 @@ install:
 demo: install
 	@.venv/bin/python -m MedSegDLLib.demo
 
-# One thread: the tests' networks are tiny, and threads that wait for each other on a busy machine take ten times as long.
 test: lint
-	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest
+	@.ci/tests .venv/bin/python
 
 # The scene's tests on the Python that Slicer bundles.
 test-slicer:
