@@ -23,6 +23,7 @@ from MedSegDLTrainScene.validation import (
 )
 
 _PICTURE_WIDTH, _PICTURE_HEIGHT = 320, 105
+_LABEL_WIDTH = 100
 
 
 class ResultsPart:
@@ -32,7 +33,7 @@ class ResultsPart:
         self._ui, self._interpreter, self._row = ui, interpreter, row
         self._run, self._shown = None, None
         titles = [_("Case"), _("Label"), _("Dice"), _("ml"), _("found")]
-        table_rows.setColumns(ui.validationTable, titles, 1)
+        table_rows.setColumns(ui.validationTable, titles, 0, {1: _LABEL_WIDTH})
         ui.overlayList.setIconSize(qt.QSize(_PICTURE_WIDTH, _PICTURE_HEIGHT))
         ui.overlayList.connect("itemDoubleClicked(QListWidgetItem*)", _openPicture)
         ui.reportButton.connect("clicked(bool)", self.openReport)

@@ -15,9 +15,13 @@ def number(text: str) -> qt.QTableWidgetItem:
 
 
 def setColumns(table: qt.QTableWidget, titles: Sequence[str], stretched: int, widths: dict[int, int] | None = None) -> None:
-    """Name the columns; `stretched` takes the room that is left, some have a width in pixels, the others fit their texts."""
+    """Name the columns; `stretched` takes the room that is left, some have a width in pixels, the others fit their texts.
+
+    A text without room loses its middle: names of cases often differ at their end only. The tool tip has all of it.
+    """
     table.setColumnCount(len(titles))
     table.setHorizontalHeaderLabels(titles)
+    table.setTextElideMode(qt.Qt.ElideMiddle)
     table.verticalHeader().setVisible(False)
     header = table.horizontalHeader()
     header.setHighlightSections(False)

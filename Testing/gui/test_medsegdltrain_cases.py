@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import slicer
 
+from MedSegDLTrainLib.cases import read_case_list, write_cases
 from Testing.gui import harness, train_examples
 from Testing.gui.medsegdltrain_panel import add_scan, choose_folder, fake_interpreter, open_panel, picture, texts
 
@@ -62,6 +65,22 @@ def test_a_folder_shows_its_cases_with_pictures_and_can_be_searched(panel, folde
     picture(panel, "train_cases")
     harness.type_text(ui.caseSearch, "P4 held")
     assert [row[0] for row in texts(ui.casesTable)] == ["scan-4"]
+
+
+def test_long_names_lose_their_middle_so_that_their_ends_tell_them_apart(panel, folder):
+    import qt
+
+    listed = read_case_list(folder)
+    for kind in ("imagesTr", "labelsTr"):
+        for path in (folder / kind).iterdir():
+            path.rename(path.with_name(path.name.replace("scan", "MedSegDL-beating-heart-phantom")))
+    cases = [replace(case, name=case.name.replace("scan", "MedSegDL-beating-heart-phantom")) for case in listed.cases]
+    write_cases(folder, cases, {train_examples.LABEL: 1}, "MR")
+    choose_folder(panel, folder)
+    table = panel.ui.casesTable
+    assert table.textElideMode == qt.Qt.ElideMiddle
+    assert table.item(3, 0).toolTip() == "MedSegDL-beating-heart-phantom-4"
+    picture(panel, "train_long_cases")
 
 
 def test_a_double_click_loads_a_case_to_correct(panel, folder):

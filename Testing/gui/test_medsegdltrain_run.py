@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import slicer
 
+from MedSegDLLib.strict_json import write_json
 from MedSegDLLib.zoo import list_models
-from MedSegDLTrainLib.run_folder import ask, is_owned, status_of
+from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, CaseRows, ask, is_owned, status_of
 from Testing.gui import harness, train_examples
 from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, open_panel, picture, texts
 
@@ -131,6 +132,20 @@ def test_a_finished_run_shows_cases_report_and_pictures(opened, folder):
     harness.wait_until(lambda: ui.overlayList.count == 2, 10)
     assert ui.overlayList.item(0).text() == "Worst case"
     picture(panel, "train_finished")
+
+
+def test_long_names_of_cases_leave_room_for_the_numbers(opened, folder):
+    run = train_examples.write_run(folder.with_name("run"), folder)
+    row = {"name": "left ventricular cavity", "dice": 0.93, "reference_volume_ml": 118.2, "prediction_volume_ml": 123.7}
+    names = [f"MedSegDL-beating-heart-phantom-of-a-long-name-{n}" for n in (1, 2)]
+    write_json(BestValidation(40, "dice", 0.93, {name: CaseRows("P2", (row,)) for name in names}), run / VALIDATION_FILE)
+    panel = opened()
+    table = panel.ui.validationTable
+    header = table.horizontalHeader()
+    assert header.length() <= table.viewport().width
+    assert all(header.sectionSize(n) >= header.sectionSizeHint(n) for n in range(table.columnCount))
+    assert table.item(0, 0).toolTip() in names
+    picture(panel, "train_long_names")
 
 
 def test_a_published_model_is_there_at_once(opened, folder):
