@@ -9,6 +9,7 @@ X | Y, X | None and other dataclasses; outside of dataclasses also Sequence[X], 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import sys
 import types
@@ -119,6 +120,7 @@ def _instance(cls: type, value: Any, where: str) -> Any:
     return cls(**read)
 
 
+@functools.cache
 def _kinds(cls: type) -> dict[str, Any]:
     """The type of each field; names mean what they mean where `cls` stands, also after Slicer's Reload dropped that module."""
     return typing.get_type_hints(cls, cls.__init__.__globals__)

@@ -35,7 +35,10 @@ def setColumns(table: qt.QTableWidget, titles: Sequence[str], stretched: int, wi
 def setRows(table: qt.QTableWidget, rows: Sequence[tuple[str, Sequence[str | qt.QTableWidgetItem]]]) -> None:
     """Show rows (key, texts); the selected key stays selected where it is still there."""
     selected, sorted_ = selectedKey(table), table.sortingEnabled
+    header, columns = table.horizontalHeader(), range(table.columnCount)
+    modes = [header.sectionResizeMode(column) for column in columns]
     table.setSortingEnabled(False)  # else rows move while they are filled
+    header.setSectionResizeMode(qt.QHeaderView.Fixed)  # else each item that is set measures all rows anew
     table.setRowCount(len(rows))
     for row, (key, texts) in enumerate(rows):
         for column, text in enumerate(texts):
@@ -43,6 +46,8 @@ def setRows(table: qt.QTableWidget, rows: Sequence[tuple[str, Sequence[str | qt.
             item.setToolTip(item.toolTip() or item.text())
             item.setData(qt.Qt.UserRole, key)
             table.setItem(row, column, item)
+    for column, mode in zip(columns, modes, strict=True):
+        header.setSectionResizeMode(column, mode)
     table.setSortingEnabled(sorted_)
     select(table, selected)
 

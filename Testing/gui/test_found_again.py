@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import slicer
 
+from MedSegDLTrainLib.cases import read_case_list, write_cases
 from Testing.gui import harness, train_examples
 from Testing.gui.made_scans import add_scan, right_answer
 from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, open_panel
@@ -143,3 +146,17 @@ def test_the_slices_of_one_image_are_never_taken_for_the_next(panel):
     harness.process_events(0.3)
     assert panel.ui.slicesEdit.text == ""
     assert panel.ui.axisCombo.currentText == "axial"
+
+
+def test_a_folder_of_five_hundred_cases_is_opened_again_at_once(panel, folder):
+    cases = [
+        replace(case, name=f"scan-{number}", patient=f"P{number}", split="train")
+        for number, case in enumerate(125 * read_case_list(folder).cases)
+    ]
+    write_cases(folder, cases, {train_examples.LABEL: 1}, "MR")
+    panel.parent.enter()
+    harness.process_events(0.2)
+    began = time.monotonic()
+    panel.parent.enter()
+    assert time.monotonic() - began < 4  # 0.6 s; 10 s where each cell makes Qt measure the whole table
+    assert panel.ui.casesTable.rowCount == 500
