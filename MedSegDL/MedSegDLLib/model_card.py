@@ -21,6 +21,8 @@ from MedSegDLLib.strict_json import read_json, schema_of, to_json
 CARD_FILE, LABELS_FILE, WEIGHTS_FILE = "card.json", "labels.csv", "weights.safetensors"
 README_FILE, LICENCE_FILE, JOB_FILE = "README.md", "LICENSE.txt", "job.json"
 CARD_VERSION = 1
+DATA_KINDS = ("real", "synthetic", "real and synthetic")
+OF_THE_VALIDATION = "of the validation"  # in Quality.data: of cases by which the best weights were chosen
 _MOST_CHANNELS = 4096  # more can only be a slip
 
 
@@ -100,7 +102,7 @@ class Training:
     """What the weights were trained on."""
 
     data: str = field(metadata=_help("Data sets in words, with where they come from."))
-    data_kind: str = field(metadata=_help("What the training images are.", ("real", "synthetic", "real and synthetic")))
+    data_kind: str = field(metadata=_help("What the training images are.", DATA_KINDS))
     patients: int
     cases: int
     held_out: tuple[str, ...] = field(default=(), metadata=_help("Patients that were never trained on, by name."))
@@ -200,6 +202,11 @@ def check_labels(card: ModelCard, table: LabelTable, where: str) -> None:
         )
     if unknown := sorted({*card.postprocessing.largest_component, *card.postprocessing.fill_holes} - names):
         raise ModelError(f"{where} has no label {', '.join(map(repr, unknown))}, which the card's postprocessing names.")
+
+
+def chose_the_weights(row: Quality) -> bool:
+    """Whether a row was measured on cases by which the best weights were chosen, as a published model's card says it."""
+    return OF_THE_VALIDATION in row.data
 
 
 def is_model_id(text: str) -> bool:

@@ -7,7 +7,7 @@ from html import escape
 
 from slicer.i18n import tr as _
 
-from MedSegDLLib.model_card import ModelCard, Quality
+from MedSegDLLib.model_card import ModelCard, Quality, chose_the_weights
 from MedSegDLPanel.notes import standOut
 
 
@@ -35,15 +35,16 @@ class ModelCardView:
 
 
 def glanceOf(card: ModelCard) -> str:
-    """Title, modality, anatomy, and how good on cases that it was not trained on: a line or two of plain text."""
+    """Title, modality, anatomy, and how good on which cases: a line or two of plain text."""
     return f"{card.title}: " + " · ".join((card.modality, card.anatomy, _quality(card)))
 
 
 def htmlOf(card: ModelCard) -> str:
     """The card for a rich-text label. Every text of it is escaped: a card comes from whoever made the model."""
     training = card.training
-    trained = _("{data} ({kind}; {patients} patients, {cases} cases)").format(
-        data=training.data, kind=training.data_kind, patients=training.patients, cases=training.cases
+    patients = _("1 patient") if training.patients == 1 else _("{number} patients").format(number=training.patients)
+    trained = _("{data} ({kind} images; {patients}, {cases})").format(
+        data=training.data, kind=training.data_kind, patients=patients, cases=_cases(training.cases)
     )
     parts = (
         _paragraph("", card.description),
@@ -64,9 +65,15 @@ def _quality(card: ModelCard) -> str:
     dice = next((row for row in card.quality if row.metric == "dice"), None)
     if dice is None:
         return _("quality not measured")
-    return _("Dice {mean:.2f}, worst {worst:.2f} (cases not trained on: {cases})").format(
-        mean=dice.mean, worst=dice.worst, cases=dice.cases
-    )
+    if chose_the_weights(dice):
+        told = _("Dice {mean:.2f}, worst {worst:.2f} (validation cases, which chose the weights: {cases})")
+    else:
+        told = _("Dice {mean:.2f}, worst {worst:.2f} (cases not trained on: {cases})")
+    return told.format(mean=dice.mean, worst=dice.worst, cases=dice.cases)
+
+
+def _cases(number: int) -> str:
+    return _("1 case") if number == 1 else _("{number} cases").format(number=number)
 
 
 def _measured(quality: Sequence[Quality]) -> list[str]:
@@ -77,7 +84,7 @@ def _measured(quality: Sequence[Quality]) -> list[str]:
     if not rows:
         return [_("Nobody has measured how good it is.")]
     return [
-        _("{rows}. {cases} cases: {data}").format(rows="; ".join(told), cases=cases, data=data)
+        _("{rows}. {cases}: {data}").format(rows="; ".join(told), cases=_cases(cases), data=data)
         for (data, cases), told in rows.items()
     ]
 

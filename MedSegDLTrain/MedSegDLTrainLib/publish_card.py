@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.evaluation import spread
@@ -14,7 +15,7 @@ from MedSegDLLib.model_card import CARD_VERSION, JOB_FILE, Expected, ModelCard, 
 from MedSegDLTrainLib.cases import Case, label_path
 from MedSegDLTrainLib.division import counted
 from MedSegDLTrainLib.prepared import labels_of_job
-from MedSegDLTrainLib.reporting.facts import RunFacts, amount, data_words
+from MedSegDLTrainLib.reporting.facts import RunFacts, amount, data_words, plural
 
 CARD_METRICS = ("dice", "surface_distance_mean_mm", "hd95_mm")
 
@@ -23,15 +24,18 @@ _MARGIN = 0.1  # by which images may differ from the cases before a person is wa
 
 @dataclass(frozen=True)
 class CardTexts:
-    """What only a person can say of a model. Empty texts get defaults that claim nothing."""
+    """What only a person can say of a model. Empty texts get defaults that claim nothing.
 
+    `data_kind`, one of DATA_KINDS, is what the images of the cases are; of earlier ones the start model's card tells.
+    """
+
+    data_kind: str
     title: str = ""
     description: str = ""
     anatomy: str = ""
     intended_use: str = "A first segmentation, to be checked and corrected by a person before anything is measured from it."
     not_for: tuple[str, ...] = ()
     data: str = ""
-    data_kind: str = "real"
     notes: str = ""
     licence: str = "Not stated: ask who trained it before you pass it on."
     citation: str = ""
@@ -47,7 +51,7 @@ def card_of(facts: RunFacts, model_id: str, texts: CardTexts, old: Model | None,
         title=texts.title or f"{names[:1].upper()}{names[1:]} in {facts.dataset.modality}",
         description=texts.description or f"{labels} Trained by a user on their own cases.",
         modality=facts.dataset.modality,
-        anatomy=texts.anatomy or names,
+        anatomy=texts.anatomy or _anatomy(facts, old),
         intended_use=texts.intended_use,
         not_for=("Not for diagnosis or treatment decisions: it is research software.", *texts.not_for),
         network=job.network,
@@ -103,6 +107,7 @@ def expected_of(grids: Sequence[Geometry]) -> Expected:
 def readme_of(card: ModelCard, against: str) -> str:
     """README.md of the model's folder; `against` is a sentence on the model that it started from, or empty."""
     training = card.training
+    amounts = f"{plural(training.patients, 'patient')}, {plural(training.cases, 'case')}"
     parts = [
         f"# {card.id}: {card.title}",
         f"{card.description} Research software, not for diagnosis.",
@@ -110,7 +115,7 @@ def readme_of(card: ModelCard, against: str) -> str:
         "## Not for",
         "\n".join(f"- {sentence}" for sentence in card.not_for),
         "## Trained on",
-        f"{training.data} {training.patients} patients, {training.cases} cases; {training.data_kind} images.",
+        f"{training.data} {amounts}; {training.data_kind} images.",
         training.notes,
         "## Network and training",
         f"`{card.network.key}`; `{JOB_FILE}` has every number of the training.",
@@ -122,6 +127,13 @@ def readme_of(card: ModelCard, against: str) -> str:
         f"Citation: {card.citation}" if card.citation else "",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _anatomy(facts: RunFacts, old: Model | None) -> str:
+    """Where the start model marks one of the labels, that of its card; so both stand in one group of the list of models."""
+    names = _names(facts)
+    goes_on = old is not None and not {label.name for label in old.labels.labels}.isdisjoint(names)
+    return old.card.anatomy if goes_on else ", ".join(names)
 
 
 def _names(facts: RunFacts) -> tuple[str, ...]:
@@ -145,6 +157,9 @@ def _training(facts: RunFacts, texts: CardTexts, old: Model | None) -> Training:
         notes.append(f"Started from the weights of {old.card.id}, trained on: {old.card.training.data.rstrip('.')}.")
         if never - set(old.card.training.held_out):
             notes.append("Whether that model had seen the patients named here as never trained on, its card does not say.")
+    elif facts.job.start_from:
+        gone = Path(facts.job.start_from).name
+        notes.append(f"Started from the weights of {gone}, whose card is no longer there to say what they had been trained on.")
     return Training(
         data=texts.data or f"Cases of a user ({facts.dataset.modality}); labels: {how}.",
         data_kind=_kind_of_images(texts, old),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
-from MedSegDLLib.model_card import is_model_id
+from MedSegDLLib.model_card import DATA_KINDS, is_model_id
 from MedSegDLLib.zoo import list_models
 from MedSegDLScene.command_process import CommandProcess
 from MedSegDLScene.interpreter import Interpreter
@@ -20,7 +20,7 @@ _ALTHOUGH_WORSE = "--although-worse"  # what the command line advises where the 
 
 
 class PublishPart:
-    """Id, title and the buttons; onPublished() is called when MedSegDL has a new model."""
+    """Id, title, what the images are, and the buttons; onPublished() is called when MedSegDL has a new model."""
 
     def __init__(self, ui: object, interpreter: Interpreter, row: WorkRow, onPublished: Callable[[], None]) -> None:
         self._ui, self._interpreter, self._row, self._onPublished = ui, interpreter, row, onPublished
@@ -28,6 +28,10 @@ class PublishPart:
         ui.publishButton.connect("toggled(bool)", self._onToggled)
         ui.publishId.connect("textChanged(QString)", self._onTyped)
         ui.publishTitle.connect("textChanged(QString)", self._onTyped)
+        ui.publishKind.addItem(_("choose…"), "")
+        for kind, text in _kinds().items():
+            ui.publishKind.addItem(text, kind)
+        ui.publishKind.connect("currentIndexChanged(int)", self._onTyped)
         ui.publishNowButton.connect("clicked(bool)", self.publish)
         ui.publishWorseButton.connect("clicked(bool)", self.publishAlthoughWorse)
         ui.publishGroup.visible = False
@@ -37,6 +41,7 @@ class PublishPart:
         """The chosen run after a look at it."""
         if watch is None or self._watch is None or watch.run != self._watch.run:
             self._worse = ""
+            self._ui.publishKind.setCurrentIndex(0)  # asked of each run anew
         self._watch = watch
         self._ui.publishButton.visible = watch is not None
         if watch is None:
@@ -54,7 +59,7 @@ class PublishPart:
 
     def _begin(self, although_worse: bool) -> None:
         modelId, texts = self._ui.publishId.text.strip(), {"title": self._ui.publishTitle.text.strip()}
-        arguments = publish_arguments(self._watch.run, modelId, texts, although_worse=although_worse)
+        arguments = publish_arguments(self._watch.run, modelId, self._kind(), texts, although_worse=although_worse)
         process = CommandProcess(self._interpreter, arguments)
         self._worse = ""
         self._row.follow(process, _("The model is measured on the cases that it was not trained on…"), self._ended(modelId))
@@ -75,6 +80,9 @@ class PublishPart:
             self._showButtons()
 
         return onEnded
+
+    def _kind(self) -> str:
+        return self._ui.publishKind.currentData or ""
 
     def _onToggled(self, shown: bool) -> None:
         self._ui.publishGroup.visible = shown
@@ -112,7 +120,19 @@ class PublishPart:
             return _("An id is made of 1 to 64 of a-z, 0-9 and _.")
         if modelId in {model.card.id for model in list_models()}:
             return _("There is a model of this id already: choose another.")
-        return "" if self._ui.publishTitle.text.strip() else _("Type a title, under which people find the model.")
+        if not self._ui.publishTitle.text.strip():
+            return _("Type a title, under which people find the model.")
+        return "" if self._kind() else _("Choose what the images of the cases are: the model's card says it.")
+
+
+def _kinds() -> dict[str, str]:
+    """DATA_KINDS for people."""
+    texts = {
+        "real": _("real: scans of people"),
+        "synthetic": _("synthetic: made by a program"),
+        "real and synthetic": _("real and synthetic"),
+    }
+    return {kind: texts[kind] for kind in DATA_KINDS}
 
 
 def _isValidated(watch: RunWatch) -> bool:

@@ -83,15 +83,21 @@ def save_job_text(text: str, path: Path) -> None:
 
 
 def publish_arguments(
-    run: Path, model_id: str, texts: Mapping[str, str], replace: bool = False, although_worse: bool = False
+    run: Path,
+    model_id: str,
+    data_kind: str,
+    texts: Mapping[str, str],
+    replace: bool = False,
+    although_worse: bool = False,
 ) -> tuple[str, ...]:
-    """What CommandProcess is to run to make a model of a run, in the user's own zoo; `texts` by the keys of PUBLISH_TEXTS.
+    """What CommandProcess is to run to make a model of a run, in the user's own zoo.
 
-    Raises InputError for a key that there is not.
+    `data_kind`, one of DATA_KINDS, is what the images of the cases are; `texts` have keys of PUBLISH_TEXTS. Raises InputError
+    for a key that there is not.
     """
     if unknown := sorted(set(texts) - set(PUBLISH_TEXTS)):
         raise InputError(f"A model has no text '{unknown[0]}': there are {', '.join(PUBLISH_TEXTS)}.")
     said = [f"--{name}={text.strip()}" for name, text in texts.items() if text.strip()]
     said += ["--replace"] if replace else []
     said += ["--although-worse"] if although_worse else []
-    return ("-m", "MedSegDLLib", "train", "publish", str(run), f"--id={model_id}", *said)
+    return ("-m", "MedSegDLLib", "train", "publish", str(run), f"--id={model_id}", f"--data-kind={data_kind}", *said)

@@ -55,6 +55,7 @@ def publish() -> None:
     folder = user_zoo() / option("--id")
     shutil.copytree(ROOT / "models_zoo" / "lv_cine_mr", folder)
     card = json.loads((folder / "card.json").read_text(encoding="utf-8")) | {"id": folder.name, "title": option("--title")}
+    card["training"]["data_kind"] = option("--data-kind")
     (folder / "card.json").write_text(json.dumps(card), encoding="utf-8")
     print(f"{option('--id')}: published")
 

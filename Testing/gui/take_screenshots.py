@@ -172,6 +172,7 @@ def publish() -> None:
     harness.click(panel.ui.publishButton)
     harness.type_text(panel.ui.publishId, "lv_our_scanner")
     harness.type_text(panel.ui.publishTitle, "Left ventricle on our scanner")
+    harness.choose(panel.ui.publishKind, "synthetic: made by a program")
     take(panel, "publish")
     harness.click(panel.ui.publishNowButton)
     wait(lambda: panel.ui.publishWorseButton.visible or "model of MedSegDL" in panel.ui.reportMessage.text)

@@ -69,6 +69,7 @@ def typed_model(panel, model_id):
     harness.click(panel.ui.publishButton)
     harness.type_text(panel.ui.publishId, model_id)
     harness.type_text(panel.ui.publishTitle, "Our scanner")
+    harness.choose(panel.ui.publishKind, "synthetic: made by a program")
 
 
 def test_the_next_case_comes_while_another_module_is_open(opened):

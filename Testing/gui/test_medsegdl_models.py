@@ -9,7 +9,7 @@ import pytest
 import slicer
 
 from MedSegDLLib.geometry import Geometry
-from MedSegDLLib.model_card import Expected, Quality
+from MedSegDLLib.model_card import Expected, Quality, Training
 from Testing.gui import harness
 from Testing.gui.medsegdl_panel import FakeCommand, add_volume, choose_model, model_item, open_panel, take_commands
 from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
@@ -172,6 +172,18 @@ def test_only_own_models_can_be_removed_after_a_question(panel, own_zoo):
 def test_a_model_without_quality_says_so(panel):
     assert "quality not measured" in panel.ui.glanceLabel.text
     assert "Nobody has measured" in panel.ui.cardLabel.text
+
+
+def test_a_figure_of_the_patients_that_chose_the_weights_is_called_so(panel, tmp_path):
+    row = Quality("1 patient (1 case) of the validation: not trained on, but …", 1, "Bright", "dice", 0.95, 0.0, 0.95)
+    training = Training("Cases of a user.", "synthetic", 1, 1)
+    write_bright_model(tmp_path / "listed", "own", title="Own", quality=(row,), training=training)
+    panel.parent.enter()
+    choose_model(panel, "Own")
+    assert "Dice 0.95, worst 0.95 (validation cases, which chose the weights: 1)" in panel.ui.glanceLabel.text
+    assert "not trained on" not in panel.ui.glanceLabel.text
+    assert "Cases of a user. (synthetic images; 1 patient, 1 case)" in panel.ui.cardLabel.text
+    assert ". 1 case: 1 patient" in panel.ui.cardLabel.text
 
 
 def test_quality_of_another_kind_than_dice_is_listed_in_the_card(panel, tmp_path):

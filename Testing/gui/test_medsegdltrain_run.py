@@ -60,6 +60,7 @@ def typed(panel, model_id="ours", title="Our scanner"):
     harness.click(panel.ui.publishButton)
     harness.type_text(panel.ui.publishId, model_id)
     harness.type_text(panel.ui.publishTitle, title)
+    harness.choose(panel.ui.publishKind, "real: scans of people")
 
 
 def test_a_training_is_watched_paused_resumed_and_stopped(opened, folder):
@@ -155,7 +156,8 @@ def test_a_published_model_is_there_at_once(opened, folder):
     picture(panel, "train_publish")
     harness.click(panel.ui.publishNowButton)
     ended(panel)
-    assert "ours" in [model.card.id for model in list_models()]
+    card = next(model.card for model in list_models() if model.card.id == "ours")
+    assert card.training.data_kind == "real"
     assert "ours" in panel.ui.reportMessage.text and not panel.ui.publishGroup.visible
     offered = [panel.ui.startCombo.itemText(row) for row in range(panel.ui.startCombo.count)]
     assert "Our scanner (ours)" in offered
@@ -177,6 +179,22 @@ def test_an_id_that_cannot_be_one_is_told_while_it_is_typed(opened, folder):
         typed(panel, model_id)
         assert said in panel.ui.publishReason.text and not panel.ui.publishNowButton.enabled
         harness.click(panel.ui.publishButton)
+
+
+def test_what_the_images_are_is_asked_and_nothing_is_assumed(opened, folder):
+    for name in ("run", "run-2"):
+        train_examples.write_run(folder.with_name(name), folder)
+    panel = opened()
+    ui = panel.ui
+    typed(panel)
+    harness.choose(ui.publishKind, "choose…")
+    assert "what the images of the cases are" in ui.publishReason.text and not ui.publishNowButton.enabled
+    picture(panel, "train_publish_kind")
+    harness.choose(ui.publishKind, "real and synthetic")
+    assert ui.publishNowButton.enabled
+    other = next(row for row in range(2) if not ui.runsTable.item(row, 0).isSelected())
+    harness.click_item(ui.runsTable, ui.runsTable.item(other, 0))
+    assert not ui.publishKind.currentData and not ui.publishNowButton.enabled
 
 
 def test_a_model_worse_than_its_start_needs_a_second_yes(opened, folder):

@@ -208,12 +208,13 @@ def follow_to_the_end(watch: Watch, train: object) -> None:
 
 
 def publish(watch: Watch, train: object) -> None:
-    """Id and title, then the button."""
+    """Id, title and what the images are, then the button."""
     ui = train.ui
     with watch.step("publish"):
         harness.click(ui.publishButton)
         harness.type_text(ui.publishId, NEW)
         harness.type_text(ui.publishTitle, NEW_TITLE)
+        harness.choose(ui.publishKind, "synthetic: made by a program")
         harness.click(ui.publishNowButton)
         harness.wait_until(lambda: not ui.reportWork.visible, 60)
     assert "is a model of MedSegDL now" in ui.reportMessage.text, ui.reportMessage.text or ui.publishReason.text

@@ -18,7 +18,7 @@ from MedSegDLTrainLib.publish_card import CardTexts, expected_of, quality_rows
 from Testing.training.finished_run import FINDS_ALL, FINDS_NOTHING, write_run
 
 
-def _publish(run, zoo, texts=CardTexts(), **how):  # noqa: B008
+def _publish(run, zoo, texts=CardTexts("real"), **how):  # noqa: B008
     return publish(run, "boxes", texts, Conditions(zoo, **how), lambda text: None)
 
 
@@ -55,7 +55,7 @@ def test_without_held_out_patients_the_card_says_who_chose_the_weights(tmp_path)
 
 
 def test_what_a_person_says_stands_in_the_card_and_the_readme(tmp_path):
-    texts = CardTexts(title="Boxes", licence="CC0 1.0", not_for=("Not for spheres.",), data="Boxes of ours.")
+    texts = CardTexts("real", title="Boxes", licence="CC0 1.0", not_for=("Not for spheres.",), data="Boxes of ours.")
     done = _publish(write_run(tmp_path, "tv"), tmp_path / "models", texts)
     readme = (done.folder / "README.md").read_text(encoding="utf-8")
     for text in ("# boxes: Boxes", "Not for spheres.", "Boxes of ours.", "CC0 1.0", "| Bright | dice | 1 |"):
@@ -67,6 +67,26 @@ def test_weights_that_once_saw_synthetic_images_go_on_saying_so(tmp_path):
     """The model that these runs start from, `old`, says that it was trained on synthetic images."""
     done = _publish(write_run(tmp_path, "tv", FINDS_NOTHING), tmp_path / "models")
     assert done.card.training.data_kind == "real and synthetic"
+
+
+@pytest.mark.parametrize("start", [None, FINDS_NOTHING])
+def test_a_model_of_synthetic_images_alone_is_called_so(tmp_path, start):
+    done = _publish(write_run(tmp_path, "tv", start), tmp_path / "models", CardTexts("synthetic"))
+    assert done.card.training.data_kind == "synthetic"
+    assert "synthetic images." in (done.folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_command_has_to_be_told_what_the_images_are(tmp_path, capsys):
+    run = str(write_run(tmp_path, "tv"))
+    assert main(["train", "publish", run, "--id", "boxes", "--models", str(tmp_path / "models")]) == 2
+    assert "--data-kind" in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_model_that_goes_on_from_another_stands_beside_it(tmp_path):
+    went_on = _publish(write_run(tmp_path / "on", "tv", FINDS_NOTHING), tmp_path / "models").card
+    anew = _publish(write_run(tmp_path / "anew", "tv"), tmp_path / "others").card
+    assert (went_on.anatomy, anew.anatomy) == ("anything", "Bright")
 
 
 def test_no_path_of_this_machine_is_published(tmp_path):
@@ -110,16 +130,18 @@ def test_a_better_model_is_called_better_and_a_worse_one_needs_permission(tmp_pa
 def test_a_start_model_that_is_gone_is_said_and_not_fatal(tmp_path):
     run = write_run(tmp_path, "tv", FINDS_ALL)
     (tmp_path / "zoo" / "old" / "weights.safetensors").unlink()
-    assert "could not be compared" in _publish(run, tmp_path / "models").against
+    done = _publish(run, tmp_path / "models")
+    assert "could not be compared" in done.against
+    assert "weights of old, whose card is no longer there" in done.card.training.notes
 
 
 def test_a_model_is_replaced_only_when_asked_for(tmp_path):
     run, zoo = write_run(tmp_path, "tv"), tmp_path / "models"
-    _publish(run, zoo, CardTexts(title="First"))
+    _publish(run, zoo, CardTexts("real", title="First"))
     with pytest.raises(ModelError, match="There is a model 'boxes'"):
-        _publish(run, zoo, CardTexts(title="Second"))
+        _publish(run, zoo, CardTexts("real", title="Second"))
     assert json.loads((zoo / "boxes" / "card.json").read_text(encoding="utf-8"))["title"] == "First"
-    _publish(run, zoo, CardTexts(title="Second"), replace=True)
+    _publish(run, zoo, CardTexts("real", title="Second"), replace=True)
     assert load_model(zoo / "boxes").card.title == "Second"
     assert [path.name for path in zoo.iterdir()] == ["boxes"]
 
@@ -138,13 +160,13 @@ def test_weights_that_half_precision_cannot_hold_are_a_sentence(tmp_path):
 def test_the_folder_to_look_for_models_in_is_told_wherever_one_works_later(tmp_path, monkeypatch, capsys):
     run = write_run(tmp_path, "tv")
     monkeypatch.chdir(tmp_path)
-    assert main(["train", "publish", str(run), "--id", "boxes", "--models", "mine"]) == 0
+    assert main(["train", "publish", str(run), "--id", "boxes", "--data-kind", "real", "--models", "mine"]) == 0
     assert f"add {tmp_path.resolve() / 'mine'} to the environment variable MEDSEGDL_MODELS" in capsys.readouterr().out
 
 
 def test_unusable_ids_are_refused(tmp_path):
     with pytest.raises(ModelError, match="cannot be a model's id"):
-        publish(tmp_path, "My model", CardTexts(), Conditions(tmp_path), lambda text: None)
+        publish(tmp_path, "My model", CardTexts("real"), Conditions(tmp_path), lambda text: None)
 
 
 def test_quality_rows_by_hand():

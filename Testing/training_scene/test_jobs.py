@@ -91,12 +91,12 @@ def test_what_may_be_said_of_a_model_is_what_the_command_takes(run):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     texts = {name: f"-{name}" for name in PUBLISH_TEXTS} | {"notes": "  "}
-    arguments = publish_arguments(run, "mine", texts, replace=True, although_worse=True)
+    arguments = publish_arguments(run, "mine", "real and synthetic", texts, replace=True, although_worse=True)
     chosen = parser.parse_args(arguments[4:])
     assert (chosen.id, chosen.title, chosen.not_for, chosen.notes) == ("mine", "-title", ["-not-for"], None)
-    assert chosen.replace and chosen.although_worse
+    assert chosen.replace and chosen.although_worse and chosen.data_kind == "real and synthetic"
     with pytest.raises(InputError, match="no text 'colour'"):
-        publish_arguments(run, "mine", {"colour": "red"})
+        publish_arguments(run, "mine", "real", {"colour": "red"})
 
 
 def test_validation_rows_begin_with_the_worst(run):

@@ -1,4 +1,4 @@
-"""`medsegdl train publish RUN --id ID [--models FOLDER]`."""
+"""`medsegdl train publish RUN --id ID --data-kind KIND [--models FOLDER]`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from MedSegDLLib.commands.text_table import text_table
+from MedSegDLLib.model_card import DATA_KINDS
 from MedSegDLLib.zoo import search_path, user_zoo
 
 _TEXTS = {
@@ -25,11 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this action."""
     parser.add_argument("run_folder", type=Path, metavar="RUN")
     parser.add_argument("--id", required=True, metavar="ID", help="name of the model's folder: a-z, 0-9 and _")
+    parser.add_argument(
+        "--data-kind",
+        required=True,
+        choices=DATA_KINDS,
+        help="what the images of the cases are; the card adds what the model that the training started from had seen",
+    )
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="the zoo that gets the model (your own)")
     for name, about in _TEXTS.items():
         parser.add_argument(f"--{name}", metavar="TEXT", help=f"for the card: {about}")
     parser.add_argument("--not-for", metavar="TEXT", action="append", help="what it must not be used for; may be repeated")
-    parser.add_argument("--data-kind", choices=("real", "synthetic", "real and synthetic"), help="of the images (real)")
     parser.add_argument("--although-worse", action="store_true", help="also if it is worse than the model it started from")
     parser.add_argument("--replace", action="store_true", help="replace a model of this id in that zoo")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:N or mps: where it is measured (cpu)")
@@ -40,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     from MedSegDLTrainLib.publish import Conditions, publish
     from MedSegDLTrainLib.publish_card import CardTexts
 
-    names = [name.replace("-", "_") for name in (*_TEXTS, "data-kind")]
+    names = [name.replace("-", "_") for name in _TEXTS]
     said = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
-    texts = CardTexts(**said, not_for=tuple(arguments.not_for or ()))
+    texts = CardTexts(arguments.data_kind, **said, not_for=tuple(arguments.not_for or ()))
     how = Conditions(arguments.models or user_zoo(), arguments.although_worse, arguments.replace, arguments.device)
     done = publish(arguments.run_folder, arguments.id, texts, how, lambda text: print(text, file=sys.stderr, flush=True))
     rows = [("LABEL", "METRIC", "CASES", "MEAN", "SD", "WORST")]
@@ -51,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             (row.label, row.metric, str(row.cases), f"{row.mean:.3f}", f"{row.standard_deviation:.3f}", f"{row.worst:.3f}")
         )
     print("\n".join([text_table(rows), f"Measured on {done.card.quality[0].data}", *filter(None, [done.against])]))
+    print(f"Its card says: trained on {done.card.training.data_kind} images.")
     print(f"{arguments.id}: published in {done.folder}")
     if patients := done.card.training.held_out:
         print(f"Before you pass it on: its card names the patients {', '.join(patients)}.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from MedSegDLLib.checkpoint import Model, load_model
 from MedSegDLLib.errors import InputError
+from MedSegDLLib.model_card import OF_THE_VALIDATION
 from MedSegDLLib.zoo import find_model
 from MedSegDLTrainLib.cases import Case, Dataset, read_case_list, read_dataset
 from MedSegDLTrainLib.compare import PairedComparison
@@ -75,7 +76,7 @@ def data_words(facts: RunFacts) -> str:
     """Which data a figure was measured on, behind the number of patients."""
     if facts.division.held_out:
         return "held out for ever: never trained on, and not used to choose the best weights"
-    return "of the validation: not trained on, but the best weights were chosen by them"
+    return f"{OF_THE_VALIDATION}: not trained on, but the best weights were chosen by them"
 
 
 def comparison_sentence(result: PairedComparison, old: str) -> str:
