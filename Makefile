@@ -13,7 +13,7 @@ demo: install
 	@.venv/bin/python -m MedSegDLLib.demo
 
 test: lint
-	@.ci/tests .venv/bin/python
+	@.venv/bin/python .ci/tests
 
 # The scene's tests on the Python that Slicer bundles.
 test-slicer:

@@ -1,5 +1,6 @@
 """Segmentations that wait, run, end in the scene or in a sentence, whatever people do to the scene meanwhile."""
 
+import gc
 import time
 
 import numpy as np
@@ -399,6 +400,7 @@ def test_a_list_of_runs_keeps_no_deleted_volume_in_memory(runs, client, scene):
     scene.RemoveNode(run.segmentationNode)
     scene.RemoveNode(volume)
     del volume
+    gc.collect()  # wrappers of other tests may lie in cycles with it
     assert freed
     assert (run.order.volumeNode, run.segmentationNode, run.state) == (None, None, "finished")
 
