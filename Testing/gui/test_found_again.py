@@ -16,7 +16,9 @@ import slicer
 from MedSegDLTrainLib.cases import read_case_list, write_cases
 from Testing.gui import harness, train_examples
 from Testing.gui.made_scans import add_scan, right_answer
+from Testing.gui.medsegdl_panel import open_panel as open_segment_panel
 from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, open_panel
+from Testing.scene.fake_client import FakeClient
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,7 +60,9 @@ ANOTHER_SLICER = """
 import json, sys
 from Testing.gui import harness
 harness.start()
-import slicer
+import MedSegDL, slicer
+from Testing.scene.fake_client import FakeClient
+MedSegDL.WorkerClient = lambda interpreter: FakeClient()
 panels = [harness.open_module(name) for name in sys.argv[2:]]
 slicer.mrmlScene.SetURL(sys.argv[1])
 assert slicer.mrmlScene.Connect()
@@ -90,7 +94,7 @@ def test_a_scene_that_was_saved_is_found_as_it_was_in_another_slicer(saved_scene
 
 
 @pytest.fixture
-def saved_scene(folder, tmp_path):
+def saved_scene(panel, monkeypatch, folder, tmp_path):
     """A scene with everything chosen in both panels, an interrupted run and a job, saved with its files."""
     volume = add_scan(3)
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "By hand")
@@ -99,7 +103,7 @@ def saved_scene(folder, tmp_path):
     segment_id = segmentation.GetSegmentation().GetNthSegmentID(0)
     slicer.util.updateSegmentBinaryLabelmapFromArray(right_answer(3), segmentation, segment_id, volume)
     region = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Heart")
-    choose_in_segment(harness.open_module("MedSegDL").logic.getParameterNode(), volume, segmentation, region)
+    choose_in_segment(open_segment_panel(FakeClient(), monkeypatch).logic.getParameterNode(), volume, segmentation, region)
     train_examples.write_run(folder.with_name("run"), folder, steps=100, done=17)
     choose_in_train(harness.open_module("MedSegDLTrain"), folder, volume, segmentation)
     return saved(tmp_path / "scene.mrml", [volume, segmentation, region, volume.GetParentTransformNode()])
