@@ -65,11 +65,12 @@ def _quality(card: ModelCard) -> str:
     dice = next((row for row in card.quality if row.metric == "dice"), None)
     if dice is None:
         return _("quality not measured")
+    figure = _("Dice {mean:.2f}").format(mean=dice.mean)
+    if dice.cases > 1:
+        figure = _("Dice {mean:.2f}, worst {worst:.2f}").format(mean=dice.mean, worst=dice.worst)
     if chose_the_weights(dice):
-        told = _("Dice {mean:.2f}, worst {worst:.2f} (validation cases, which chose the weights: {cases})")
-    else:
-        told = _("Dice {mean:.2f}, worst {worst:.2f} (cases not trained on: {cases})")
-    return told.format(mean=dice.mean, worst=dice.worst, cases=dice.cases)
+        return _("{figure} (validation cases, which chose the weights: {cases})").format(figure=figure, cases=dice.cases)
+    return _("{figure} (cases not trained on: {cases})").format(figure=figure, cases=dice.cases)
 
 
 def _cases(number: int) -> str:
@@ -95,9 +96,12 @@ def _measuredRow(row: Quality) -> str:
         "hd95_mm": _("95 % Hausdorff distance in mm"),
         "surface_distance_mean_mm": _("mean surface distance in mm"),
     }
+    metric = metrics.get(row.metric, row.metric)
+    if row.cases == 1:
+        return _("{label}: {metric} {mean:.3g}").format(label=row.label, metric=metric, mean=row.mean)
     return _("{label}: {metric} {mean:.3g} ± {deviation:.2g}, worst {worst:.3g}").format(
         label=row.label,
-        metric=metrics.get(row.metric, row.metric),
+        metric=metric,
         mean=row.mean,
         deviation=row.standard_deviation,
         worst=row.worst,

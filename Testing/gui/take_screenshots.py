@@ -127,6 +127,8 @@ def add_cases() -> None:
         training_panel = harness.open_module("MedSegDLTrain")
         add(training_panel, patient)
     show_only(training_panel, "casesSection")
+    table = training_panel.ui.casesTable
+    wait(lambda: all(not table.item(row, 0).icon().isNull() for row in range(len(PATIENTS))))
     take(training_panel, "cases")
 
 

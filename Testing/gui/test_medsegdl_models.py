@@ -180,10 +180,10 @@ def test_a_figure_of_the_patients_that_chose_the_weights_is_called_so(panel, tmp
     write_bright_model(tmp_path / "listed", "own", title="Own", quality=(row,), training=training)
     panel.parent.enter()
     choose_model(panel, "Own")
-    assert "Dice 0.95, worst 0.95 (validation cases, which chose the weights: 1)" in panel.ui.glanceLabel.text
+    assert "Dice 0.95 (validation cases, which chose the weights: 1)" in panel.ui.glanceLabel.text
     assert "not trained on" not in panel.ui.glanceLabel.text
     assert "Cases of a user. (synthetic images; 1 patient, 1 case)" in panel.ui.cardLabel.text
-    assert ". 1 case: 1 patient" in panel.ui.cardLabel.text
+    assert "Bright: Dice 0.95. 1 case: 1 patient" in panel.ui.cardLabel.text
 
 
 def test_quality_of_another_kind_than_dice_is_listed_in_the_card(panel, tmp_path):
