@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Protocol
 
 import slicer
@@ -18,6 +19,15 @@ class Watcher(Protocol):
     def rebuildNodes(self) -> None: ...
 
 
+_WATCHES: weakref.WeakSet = weakref.WeakSet()
+
+
+def forgetScenes() -> None:
+    """All watches end: a selector that nobody closed would go on looking at the nodes of later tests, and keep them."""
+    for watch in list(_WATCHES):
+        watch.forget()
+
+
 class SceneWatch:
     """Events while a scene is loaded or closed are left out: `rebuildNodes` follows, as in qMRMLSceneModel."""
 
@@ -28,6 +38,7 @@ class SceneWatch:
         observers |= dict.fromkeys(("EndImport", "EndClose"), self._onRenewed)
         self._tags = [scene.AddObserver(getattr(scene, f"{event}Event"), f) for event, f in observers.items()]
         self._watchAll()
+        _WATCHES.add(self)
 
     def forget(self) -> None:
         """Listen no more."""

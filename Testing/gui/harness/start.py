@@ -27,6 +27,7 @@ from . import (
     qobjects,
     ui_files,
 )
+from .scene_watch import forgetScenes
 from .wrappers import guarded, wrap, wrapperFor
 
 ROOT = Path(__file__).parents[3]
@@ -62,6 +63,7 @@ def stop() -> None:
     for name in ("qt", "ctk", "slicer.i18n", "slicer.ScriptedLoadableModule", "slicer.parameterNodeWrapper"):
         sys.modules.pop(name, None)
     failures.listen_no_more()
+    forgetScenes()
     if "outside" in _kept:
         slicer.app = _kept.pop("outside")
 
