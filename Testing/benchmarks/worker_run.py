@@ -93,27 +93,29 @@ def _run(approach: str, setting: WorkerSetting) -> tuple[WorkerRun, np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         model = write_bright_model(Path(folder), inference=Inference((size, size, 1), "sigmoid"))
         if approach == "ours":
-            runs = _warm(image, model, setting.repeats)
+            runs, labels = _warm(image, model, setting.repeats)
         else:
-            runs = [_with_files(image, model, FILE_SUFFIXES[approach])]
-    seconds, engine, labels = median(run[0] for run in runs), median(run[1] for run in runs), runs[0][2]
-    overhead = median(whole - own for whole, own, _ in runs)
+            seconds, engine, labels = _with_files(image, model, FILE_SUFFIXES[approach])
+            runs = [(seconds, engine)]
+    seconds, engine = median(run[0] for run in runs), median(run[1] for run in runs)
+    overhead = median(whole - own for whole, own in runs)
     return WorkerRun(approach, seconds, engine, overhead), labels
 
 
-def _warm(image: Image, model: Path, repeats: int) -> list[tuple[float, float, np.ndarray]]:
+def _warm(image: Image, model: Path, repeats: int) -> tuple[list[tuple[float, float]], np.ndarray]:
+    """Seconds of each repeat, and the labels of the first segmentation; others are let go, as Slicer does with its copy."""
     client = WorkerClient(this_interpreter())
     try:
-        _ended(client, client.segment(image, model, _OPTIONS))
-        return [_once(client, image, model) for _ in range(repeats)]
+        labels = _ended(client, client.segment(image, model, _OPTIONS)).outcome.segmentation.labelmap.array
+        return [_once(client, image, model) for _ in range(repeats)], labels
     finally:
         client.close()
 
 
-def _once(client: WorkerClient, image: Image, model: Path) -> tuple[float, float, np.ndarray]:
+def _once(client: WorkerClient, image: Image, model: Path) -> tuple[float, float]:
     start = time.perf_counter()
     outcome = _ended(client, client.segment(image, model, _OPTIONS)).outcome
-    return time.perf_counter() - start, sum(outcome.report["seconds"].values()), outcome.segmentation.labelmap.array
+    return time.perf_counter() - start, sum(outcome.report["seconds"].values())
 
 
 def _ended(client: WorkerClient, request: Request) -> Request:
