@@ -128,9 +128,14 @@ def test_each_module_registers_its_own_test(built):
 
 @needs_cmake
 def test_the_installed_tree_passes_tests_of_its_own(built):
-    """The engine's command line, the scene and a panel, with the packages of the installed tree alone."""
+    """A part of each: engine, training, scene and both panels, with the modules and packages of the installed tree alone."""
     place = built[1] / MODULE_FOLDER
     tests = ["Testing/engine/test_info_command.py", "Testing/scene/test_segments.py", "Testing/training/test_run_folder.py"]
+    tests += [
+        "Testing/gui/test_medsegdl_run.py",
+        "Testing/gui/test_medsegdltrain_job.py",
+        "Testing/training_scene/test_jobs.py",
+    ]
     where = ["-o", f"pythonpath={place} {ROOT}", "-p", "no:cacheprovider"]
     code = f"import sys, pytest, MedSegDLLib as lib; assert lib.__file__.startswith({str(place)!r}); "
     code += "sys.exit(pytest.main(sys.argv[1:]))"
