@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import qt
@@ -21,6 +22,7 @@ _SPANS = {
 }
 _TIMED = "network"  # the only stage whose time left is nearly that of the whole
 _STEPS = 1000  # of the bar
+_DOUBLE_CLICK_SECONDS = 0.4  # Qt's own: a second click so soon after Apply is not meant for Cancel
 
 
 class RunView:
@@ -30,6 +32,7 @@ class RunView:
         self._ui, self._onApply, self._onCancel = ui, onApply, onCancel
         self._said = ""
         self._run: Run | None = None  # what the button cancels; None: it applies
+        self._appliedAt = 0.0
         ui.applyButton.connect("clicked(bool)", self._onClicked)
         self._shortcut = qt.QShortcut(qt.QKeySequence("Ctrl+Return"), root)
         self._shortcut.setContext(qt.Qt.WidgetWithChildrenShortcut)
@@ -67,8 +70,9 @@ class RunView:
 
     def _onClicked(self) -> None:
         if self._run is None:
+            self._appliedAt = time.monotonic()
             self._onApply()
-        else:
+        elif time.monotonic() - self._appliedAt > _DOUBLE_CLICK_SECONDS:
             self._onCancel(self._run)
 
     def _onShortcut(self) -> None:
