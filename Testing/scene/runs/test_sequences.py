@@ -6,33 +6,14 @@ import slicer
 
 from MedSegDLLib.errors import InputError
 from MedSegDLScene.grids import BINARY_LABELMAP
-from MedSegDLScene.segmentation_runs import Order, SegmentationRuns
+from MedSegDLScene.segmentation_runs import Order
 from MedSegDLScene.segments import Existing
 from MedSegDLScene.sequences import checkTakesFrames, framesOf, numberOfFrames
 from MedSegDLScene.volume_plots import volumeChartOf, volumeTableOf
-from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
 from Testing.scene.examples import GRIDS, linearTransform, rotation, segmentNames, volumeOn
-from Testing.scene.fake_client import FakeClient
 
 GRID = GRIDS["oblique"]
 VOXELS = (4, 2, 3)  # of "Bright" in each frame
-
-
-@pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
-    write_bright_model(tmp_path, "bright")
-    write_bright_model(tmp_path, "two", BRIGHT_AND_BRIGHTEST)
-    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path))
-
-
-@pytest.fixture
-def client():
-    return FakeClient()
-
-
-@pytest.fixture
-def runs(client):
-    return SegmentationRuns(client)
 
 
 def _cine(indexValues=("0", "300", "600"), unit="ms"):

@@ -1,6 +1,5 @@
 """Segmentations that wait, run, end in the scene or in a sentence, whatever people do to the scene meanwhile."""
 
-import gc
 import time
 
 import numpy as np
@@ -14,49 +13,9 @@ from MedSegDLScene.grids import arrayFromImageData
 from MedSegDLScene.run_report import report_text
 from MedSegDLScene.segmentation_runs import Order, SegmentationRuns, segmentNow
 from MedSegDLScene.segments import Existing
-from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
 from Testing.scene.examples import GRIDS, linearTransform, rotation, segmentNames, tagOf, volumeOn
 from Testing.scene.fake_client import FakeClient
-
-GRID = GRIDS["oblique"]
-TITLE = "Whatever is bright"
-
-
-@pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
-    write_bright_model(tmp_path, "bright")
-    write_bright_model(tmp_path, "two", BRIGHT_AND_BRIGHTEST)
-    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path))
-
-
-@pytest.fixture
-def client():
-    return FakeClient()
-
-
-@pytest.fixture
-def runs(client):
-    return SegmentationRuns(client)
-
-
-def _labels(geometry=GRID, voxel=(3, 4, 2), value=1):
-    array = np.zeros(geometry.shape_zyx, np.uint8)
-    array[voxel[::-1]] = value
-    return array
-
-
-def _finished(runs, client, order, array=None):
-    run = runs.add(order)
-    client.finish(_labels() if array is None else array)
-    runs.poll()
-    assert run.state == "finished", run.sentence
-    return run
-
-
-def _world(node, segmentId):
-    """Where the middle of a segment is in the world, RAS mm."""
-    return np.array(node.GetSegmentCenterRAS(segmentId))
-
+from Testing.scene.runs_examples import GRID, TITLE, finished, labelsWith, middleOf
 
 # --- one run
 
@@ -65,13 +24,13 @@ def _world(node, segmentId):
 def test_a_result_lies_over_its_volume_with_name_colour_and_origin(grid, runs, client):
     geometry = GRIDS[grid]
     volume = volumeOn(geometry)
-    run = _finished(runs, client, Order(volume, "bright"), _labels(geometry))
+    run = finished(runs, client, Order(volume, "bright"), labelsWith(geometry))
     node = run.segmentationNode
     assert client.last.image.geometry.same_grid(geometry, 1e-6)
     assert node.GetName() == f"MR {TITLE}"
     assert segmentNames(node) == ["Bright"]
     expected = (geometry.affine_ijk_to_ras @ [3, 4, 2, 1])[:3]
-    np.testing.assert_allclose(_world(node, "Bright"), expected, atol=1e-4)
+    np.testing.assert_allclose(middleOf(node, "Bright"), expected, atol=1e-4)
     assert node.GetAttribute("MedSegDL.modelId") == "bright"
     assert len(node.GetAttribute("MedSegDL.modelSha256")) == 64
     assert node.GetAttribute("MedSegDL.version")
@@ -82,15 +41,15 @@ def test_a_result_lies_over_its_volume_with_name_colour_and_origin(grid, runs, c
 def test_a_volume_under_a_transform_gets_its_result_under_the_same(runs, client):
     volume = volumeOn(GRID)
     volume.SetAndObserveTransformNodeID(linearTransform(rotation(50, "z")).GetID())
-    run = _finished(runs, client, Order(volume, "bright"))
+    run = finished(runs, client, Order(volume, "bright"))
     assert client.last.image.geometry.same_grid(GRID, 1e-6)
     assert run.segmentationNode.GetParentTransformNode() is volume.GetParentTransformNode()
 
 
 def test_rows_say_how_much_of_each_label_was_found(runs, client):
-    array = _labels(value=2)
+    array = labelsWith(value=2)
     array[0, 0, :2] = 2
-    run = _finished(runs, client, Order(volumeOn(GRID), "two"), array)
+    run = finished(runs, client, Order(volumeOn(GRID), "two"), array)
     assert [(row.name, row.voxels, row.segmentId) for row in run.rows] == [("Bright", 0, ""), ("Brightest", 3, "Brightest")]
     assert run.rows[1].ml == pytest.approx(3 * 1.3 * 1.1 * 8.0 / 1000, abs=1e-4)
     assert run.rows[1].colour == (60, 120, 230)
@@ -124,7 +83,7 @@ def test_a_roi_beside_the_volume_is_a_sentence(runs, client):
 
 
 def test_a_result_of_nothing_is_finished_and_says_so(runs, client):
-    run = _finished(runs, client, Order(volumeOn(GRID), "bright"), np.zeros(GRID.shape_zyx, np.uint8))
+    run = finished(runs, client, Order(volumeOn(GRID), "bright"), np.zeros(GRID.shape_zyx, np.uint8))
     assert segmentNames(run.segmentationNode) == []
     assert run.sentence.startswith("Nothing was found")
 
@@ -139,24 +98,24 @@ def test_a_result_of_nothing_is_finished_and_says_so(runs, client):
 )
 def test_into_an_existing_segmentation(existing, names, runs, client, scene):
     volume = volumeOn(GRID)
-    node = _finished(runs, client, Order(volume, "bright")).segmentationNode
+    node = finished(runs, client, Order(volume, "bright")).segmentationNode
     node.GetSegmentation().AddEmptySegment("Mine", "Mine")
     before = scene.GetNumberOfNodes()
-    run = _finished(runs, client, Order(volume, "bright", segmentationNode=node, existing=existing), _labels(voxel=(1, 1, 1)))
+    run = finished(runs, client, Order(volume, "bright", segmentationNode=node, existing=existing), labelsWith(voxel=(1, 1, 1)))
     assert run.segmentationNode is node
     assert segmentNames(node) == names
     expected = (GRID.affine_ijk_to_ras @ [1, 1, 1, 1])[:3]
-    np.testing.assert_allclose(_world(node, run.rows[0].segmentId), expected, atol=1e-4)
+    np.testing.assert_allclose(middleOf(node, run.rows[0].segmentId), expected, atol=1e-4)
     assert scene.GetNumberOfNodes() == before
 
 
 def test_a_result_is_one_step_of_undo(runs, client, scene):
     volume = volumeOn(GRID)
-    node = _finished(runs, client, Order(volume, "bright")).segmentationNode
+    node = finished(runs, client, Order(volume, "bright")).segmentationNode
     node.SetUndoEnabled(True)
     scene.SetUndoOn()
     try:
-        _finished(runs, client, Order(volume, "two", segmentationNode=node), _labels(value=2))
+        finished(runs, client, Order(volume, "two", segmentationNode=node), labelsWith(value=2))
         assert segmentNames(node) == ["Brightest"]
         assert scene.GetNumberOfUndoLevels() == 1
         scene.Undo()
@@ -167,7 +126,7 @@ def test_a_result_is_one_step_of_undo(runs, client, scene):
 
 
 def test_the_report_has_sentences_and_json(runs, client):
-    run = _finished(runs, client, Order(volumeOn(GRID), "bright"))
+    run = finished(runs, client, Order(volumeOn(GRID), "bright"))
     assert run.report["input"] == "MR"
     assert run.report["model"]["title"] == TITLE
     assert run.report["labels"][0]["voxels"] == 1
@@ -184,11 +143,11 @@ def test_the_report_has_sentences_and_json(runs, client):
 def test_several_volumes_wait_and_one_runs_at_a_time(runs, client):
     first, second = (runs.add(Order(volumeOn(GRID, name), "bright")) for name in "AB")
     assert [first.state, second.state, len(client.asked)] == ["running", "queued", 1]
-    client.finish(_labels())
+    client.finish(labelsWith())
     runs.poll()
     assert [first.state, second.state, len(client.asked)] == ["finished", "running", 2]
     assert client.last.image.name == "B"
-    client.finish(_labels())
+    client.finish(labelsWith())
     runs.poll()
     assert second.state == "finished"
     assert not runs.busy
@@ -199,7 +158,7 @@ def test_a_volume_is_taken_as_it_is_when_its_turn_comes(runs, client):
     volume = volumeOn(GRID, "B")
     runs.add(Order(volume, "bright"))
     slicer.util.arrayFromVolume(volume)[:] = 77
-    client.finish(_labels())
+    client.finish(labelsWith())
     runs.poll()
     assert (client.last.image.array == 77).all()
 
@@ -217,7 +176,7 @@ def test_a_failure_keeps_sentence_and_log_and_the_next_run_goes_on(runs, client)
 def test_a_fault_while_a_result_is_put_into_the_scene_ends_one_run_only(runs, client, monkeypatch):
     first, second = (runs.add(Order(volumeOn(GRID, name), "bright")) for name in "AB")
     monkeypatch.setattr("MedSegDLScene.run_tasks.addSegmentation", lambda *_: 1 / 0)
-    client.finish(_labels())
+    client.finish(labelsWith())
     runs.poll()
     assert first.state == "failed"
     assert "ZeroDivisionError" in first.sentence
@@ -228,7 +187,7 @@ def test_a_fault_while_a_result_is_put_into_the_scene_ends_one_run_only(runs, cl
 def test_what_watches_the_scene_may_poll_while_a_result_goes_in(runs, client, scene):
     run = runs.add(Order(volumeOn(GRID), "bright"))
     tag = scene.AddObserver(scene.NodeAddedEvent, lambda *_: runs.poll())
-    client.finish(_labels())
+    client.finish(labelsWith())
     runs.poll()
     scene.RemoveObserver(tag)
     assert run.state == "finished"
@@ -261,148 +220,9 @@ def test_cancelling_all_begins_none(runs, client):
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(runs, client):
-    run = _finished(runs, client, Order(volumeOn(GRID), "bright"))
+    run = finished(runs, client, Order(volumeOn(GRID), "bright"))
     runs.cancel(run)
     assert (run.state, run.sentence) == ("finished", "")
-
-
-# --- what people do to the scene meanwhile
-
-
-def test_a_volume_removed_during_its_run_ends_it(runs, client, scene):
-    volume = volumeOn(GRID)
-    run = runs.add(Order(volume, "bright"))
-    scene.RemoveNode(volume)
-    client.finish(_labels())
-    runs.poll()
-    assert run.state == "failed"
-    assert run.sentence == "The volume 'MR' was removed before it was segmented: there is no result."
-    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-
-
-def test_a_volume_removed_before_its_turn_ends_the_run_at_once(runs, client, scene):
-    runs.add(Order(volumeOn(GRID, "A"), "bright"))
-    volume = volumeOn(GRID, "B")
-    run = runs.add(Order(volume, "bright"))
-    scene.RemoveNode(volume)
-    runs.poll()
-    assert run.state == "failed"
-    assert "'B' was removed" in run.sentence
-
-
-def test_an_output_removed_during_the_run_ends_it_and_stops_the_worker(runs, client, scene):
-    volume = volumeOn(GRID)
-    node = _finished(runs, client, Order(volume, "bright")).segmentationNode
-    run = runs.add(Order(volume, "bright", segmentationNode=node))
-    scene.RemoveNode(node)
-    runs.poll()
-    assert run.state == "failed"
-    assert "was removed before the result could go into it" in run.sentence
-    assert client.cancelled == [client.last.request]
-
-
-def test_a_roi_removed_before_the_run_began_is_a_sentence_and_afterwards_no_matter(runs, client, scene):
-    rois = []
-    for name in "AB":
-        rois.append(scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", name))
-        rois[-1].SetCenter(*(GRID.affine_ijk_to_ras @ [3, 3, 2, 1])[:3])
-        rois[-1].SetSize(20, 20, 20)
-    volume = volumeOn(GRID)
-    first, second = (runs.add(Order(volume, "bright", roiNode=roi)) for roi in rois)
-    for roi in rois:
-        scene.RemoveNode(roi)
-    client.finish(_labels())
-    runs.poll()
-    assert first.state == "finished"
-    assert (second.state, second.sentence[:35]) == ("failed", "The region of interest 'B' was remo")
-
-
-def test_a_closed_scene_drops_every_result_even_where_a_new_one_has_the_same_ids(runs, client, scene):
-    volume = volumeOn(GRID)
-    ids = [volume.GetID()]
-    every = [runs.add(Order(volume, "bright")), runs.add(Order(volume, "bright"))]
-    del volume
-    scene.Clear(0)
-    ids.append(volumeOn(GRID, "another patient").GetID())
-    assert ids[0] == ids[1]
-    client.finish(_labels())
-    runs.poll()
-    assert {run.state for run in every} == {"failed"}
-    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-
-
-def test_another_grid_given_to_the_volume_drops_the_result(runs, client, scene):
-    volume = volumeOn(GRID)
-    run = runs.add(Order(volume, "bright"))
-    volume.SetOrigin(1, 2, 3)
-    client.finish(_labels())
-    runs.poll()
-    assert run.state == "failed"
-    assert "another grid" in run.sentence
-    assert scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-
-
-def test_a_transform_hardened_during_the_run_drops_the_result(runs, client):
-    volume = volumeOn(GRID)
-    volume.SetAndObserveTransformNodeID(linearTransform(rotation(30, "x")).GetID())
-    run = runs.add(Order(volume, "bright"))
-    volume.HardenTransform()
-    client.finish(_labels())
-    runs.poll()
-    assert (run.state, "another grid" in run.sentence) == ("failed", True)
-
-
-def test_a_transform_put_above_the_volume_during_the_run_moves_the_result_too(runs, client):
-    volume = volumeOn(GRID)
-    run = runs.add(Order(volume, "bright"))
-    transform = linearTransform(rotation(30, "x"))
-    volume.SetAndObserveTransformNodeID(transform.GetID())
-    client.finish(_labels())
-    runs.poll()
-    assert run.segmentationNode.GetParentTransformNode() is transform
-
-
-def test_voxels_changed_during_the_run_are_told(runs, client):
-    volume = volumeOn(GRID)
-    run = runs.add(Order(volume, "bright"))
-    slicer.util.arrayFromVolume(volume)[:] += 1
-    slicer.util.arrayFromVolumeModified(volume)
-    client.finish(_labels())
-    runs.poll()
-    assert run.state == "finished"
-    assert run.sentence == "'MR' was changed while it was segmented: the result is that of the voxels before."
-
-
-def test_a_volume_that_was_only_looked_at_is_not_told_as_changed(runs, client):
-    volume = volumeOn(GRID)
-    run = runs.add(Order(volume, "bright"))
-    slicer.util.arrayFromVolumeModified(volume)
-    client.finish(_labels())
-    runs.poll()
-    assert (run.state, run.sentence) == ("finished", "")
-
-
-def test_a_volume_emptied_during_the_run_is_a_sentence(runs, client):
-    volume = volumeOn(GRID)
-    run = runs.add(Order(volume, "bright"))
-    volume.SetAndObserveImageData(None)
-    client.finish(_labels())
-    runs.poll()
-    assert (run.state, "is empty" in run.sentence) == ("failed", True)
-
-
-def test_a_list_of_runs_keeps_no_deleted_volume_in_memory(runs, client, scene):
-    volume = volumeOn(GRID)
-    freed = []
-    volume.AddObserver("DeleteEvent", lambda *_: freed.append(True))
-    run = _finished(runs, client, Order(volume, "bright"))
-    client.asked.clear()
-    scene.RemoveNode(run.segmentationNode)
-    scene.RemoveNode(volume)
-    del volume
-    gc.collect()  # wrappers of other tests may lie in cycles with it
-    assert freed
-    assert (run.order.volumeNode, run.segmentationNode, run.state) == (None, None, "finished")
 
 
 # --- what cannot be carried out
@@ -428,7 +248,7 @@ def test_an_order_that_cannot_be_carried_out_is_a_failed_run_with_a_sentence(mak
 
 
 def test_a_script_waits_for_its_segmentation_and_events_are_handled_meanwhile():
-    runs, events = SegmentationRuns(FakeClient(lambda image, _: _labels(image.geometry))), []
+    runs, events = SegmentationRuns(FakeClient(lambda image, _: labelsWith(image.geometry))), []
     node = segmentNow(runs, Order(volumeOn(GRID), "bright"), lambda: events.append(1))
     assert segmentNames(node) == ["Bright"]
     assert events
