@@ -153,7 +153,7 @@ def write_job() -> None:
     node.startFrom, node.minutes = f"model:{MODEL}", 2
     harness.click(panel.ui.writeJobButton)
     wait(lambda: bool(node.job))
-    take(panel, "job", most=640)  # it goes on for long
+    take(panel, "job")
 
 
 def train() -> None:
