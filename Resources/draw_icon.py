@@ -29,11 +29,17 @@ def draw_heart() -> Image.Image:
     return heart.filter(ImageFilter.GaussianBlur(0.8 * SCALE))
 
 
-def draw_icon() -> Image.Image:
-    """The heart on a rounded dark tile, with the segment of the left ventricle over it."""
+def draw_tile() -> Image.Image:
+    """The rounded dark tile of both modules' icons."""
     tile = Image.new("RGBA", (SIZE * SCALE, SIZE * SCALE))
     area = (2 * SCALE, 2 * SCALE, (SIZE - 2) * SCALE, (SIZE - 2) * SCALE)
     ImageDraw.Draw(tile).rounded_rectangle(area, radius=24 * SCALE, fill=BACKGROUND)
+    return tile
+
+
+def draw_icon() -> Image.Image:
+    """The heart on the tile, with the segment of the left ventricle over it."""
+    tile = draw_tile()
     tile.alpha_composite(draw_heart())
     segment = Image.new("RGBA", tile.size)
     disc(ImageDraw.Draw(segment), 75, 66, 23, 23, fill=SEGMENT, outline=OUTLINE, width=3 * SCALE)
