@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
+
 try:
     from Testing.gui import harness
 
@@ -52,3 +54,20 @@ def _fresh_application(_same_packages):
     finally:
         harness.stop()
         slicer.mrmlScene.Clear(0)
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """A zoo with the model "two", and nothing of this user's own."""
+    write_bright_model(tmp_path / "listed", "two", BRIGHT_AND_BRIGHTEST)
+    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "listed"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """A case folder, and a place for the list of runs."""
+    from Testing.gui import train_examples  # which needs the harness's qt
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return train_examples.write_case_folder(tmp_path / "heart")

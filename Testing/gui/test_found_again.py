@@ -24,12 +24,6 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return train_examples.write_case_folder(tmp_path / "heart")
-
-
-@pytest.fixture
 def panel(monkeypatch, folder):
     opened = open_panel(monkeypatch, fake_interpreter())
     choose_folder(opened, folder)

@@ -12,18 +12,14 @@ from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.model_card import Expected, Quality, Training
 from Testing.gui import harness
 from Testing.gui.medsegdl_panel import FakeCommand, add_volume, choose_model, model_item, open_panel, take_commands
-from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
+from Testing.models import write_bright_model
 from Testing.scene.fake_client import FakeClient
 
 TITLE = "Whatever is bright"
 LV = "Left ventricle in short-axis cine MR"
 
 
-@pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
-    write_bright_model(tmp_path / "listed", "two", BRIGHT_AND_BRIGHTEST)
-    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "listed"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("zoo")
 
 
 @pytest.fixture

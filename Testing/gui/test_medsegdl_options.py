@@ -9,18 +9,13 @@ import slicer
 from MedSegDLScene.worker_client import Device
 from Testing.gui import harness
 from Testing.gui.medsegdl_panel import GRID, add_cine, add_volume, choose_model, labels, open_panel, segmentations
-from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
 from Testing.scene.fake_client import FakeClient
 
 TITLE = "Whatever is bright"
 DEVICES = (Device("cuda:0", "NVIDIA RTX 4000, 11 GB free"), Device("cpu", "CPU, bfloat16"))
 
 
-@pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
-    write_bright_model(tmp_path / "listed", "two", BRIGHT_AND_BRIGHTEST)
-    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "listed"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("zoo")
 
 
 @pytest.fixture

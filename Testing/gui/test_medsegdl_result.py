@@ -16,11 +16,7 @@ from Testing.scene.fake_client import FakeClient
 TITLE = "Whatever is bright"
 
 
-@pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
-    write_bright_model(tmp_path / "listed", "two", BRIGHT_AND_BRIGHTEST)
-    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "listed"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("zoo")
 
 
 @pytest.fixture(autouse=True)

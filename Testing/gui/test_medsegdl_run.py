@@ -8,17 +8,12 @@ import slicer
 from MedSegDLScene.worker_client import Device
 from Testing.gui import harness
 from Testing.gui.medsegdl_panel import add_volume, cells, choose_model, labels, open_panel, segmentations
-from Testing.models import BRIGHT_AND_BRIGHTEST, write_bright_model
 from Testing.scene.fake_client import FakeClient
 
 TITLE = "Whatever is bright"
 
 
-@pytest.fixture(autouse=True)
-def zoo(tmp_path, monkeypatch):
-    write_bright_model(tmp_path / "listed", "two", BRIGHT_AND_BRIGHTEST)
-    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "listed"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+pytestmark = pytest.mark.usefixtures("zoo")
 
 
 @pytest.fixture

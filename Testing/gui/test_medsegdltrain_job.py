@@ -12,12 +12,6 @@ from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, ope
 
 
 @pytest.fixture
-def folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return train_examples.write_case_folder(tmp_path / "heart")
-
-
-@pytest.fixture
 def panel(monkeypatch, folder):
     opened = open_panel(monkeypatch, fake_interpreter())
     choose_folder(opened, folder)

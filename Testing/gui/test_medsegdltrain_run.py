@@ -18,12 +18,6 @@ WORSE = (
 
 
 @pytest.fixture
-def folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return train_examples.write_case_folder(tmp_path / "heart")
-
-
-@pytest.fixture
 def opened(monkeypatch, folder):
     """Opens a panel on the case folder, with commands that do what is wished."""
 
