@@ -15,6 +15,7 @@ from pathlib import Path
 from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.batch_inputs import BatchInput
 from MedSegDLLib.options import SegmentOptions
+from MedSegDLLib.strict_json import write_json
 
 RECORD_SUFFIX = ".done.json"
 SUMMARY_FILE = "summary.csv"
@@ -45,9 +46,7 @@ def question_of(item: BatchInput, model_id: str, model_sha256: str, options: Seg
 
 def write_record(path: Path, question: dict, report: dict) -> None:
     """Write the record whole or not at all."""
-    with written_beside(path) as beside:
-        text = json.dumps({"question": question, "report": report}, indent=1, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")
+    write_json({"question": question, "report": report}, path)
 
 
 def recorded(path: Path, question: dict) -> dict | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.labels import LabelTable
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,14 @@ def summary_of(curve: VolumeCurve, first: int = 0) -> str:
         f"end-systolic {curve.end_systolic_ml:.1f} ml (frame {first + curve.end_systolic_frame}), "
         f"stroke volume {curve.stroke_volume_ml:.1f} ml, "
         f"ejection fraction {'unknown' if fraction is None else f'{fraction:.0f} %'}"
+    )
+
+
+def curves_of(labels: LabelTable, frames: Sequence[Sequence[dict]], times_s: tuple[float, ...] = ()) -> tuple[VolumeCurve, ...]:
+    """A curve for each label; `frames` holds for each frame the rows that report.label_volumes gives for these labels."""
+    return tuple(
+        VolumeCurve(label.name, label.colour, tuple(rows[n]["volume_ml"] for rows in frames), times_s)
+        for n, label in enumerate(labels.labels)
     )
 
 

@@ -12,10 +12,10 @@ import slicer
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image
-from MedSegDLLib.labels import Label, LabelTable
+from MedSegDLLib.labels import Label
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.segmentation import Segmentation
-from MedSegDLLib.volume_curve import VolumeCurve
+from MedSegDLLib.volume_curve import VolumeCurve, curves_of
 from MedSegDLScene.matching import segmentIds
 from MedSegDLScene.orders import RememberedOrder
 from MedSegDLScene.regions import pointsOfRoi, regionOfPoints
@@ -148,7 +148,7 @@ class SequenceTask:
             segmentations, order.volumeNode, order.segmentationNode, origin.algorithm_name, name, origin.attributes
         )
         _sign(node, origin)
-        curves = _curvesOf(labels, reports, frames.times_s)
+        curves = curves_of(labels, [report["labels"] for report in reports], frames.times_s)
         addVolumePlot(curves, node)
         shown = curves[0].end_diastolic_frame
         everywhere = {label: each for label, each in segmentIds(labels).items() if node.GetSegmentation().GetSegment(each)}
@@ -208,13 +208,6 @@ def _rowsOf(segmentation: Segmentation, report: dict, ids: dict[Label, str]) -> 
     return tuple(
         SegmentRow(label.name, label.colour, row["volume_ml"], row["voxels"], ids.get(label, "") if row["voxels"] else "")
         for label, row in rows
-    )
-
-
-def _curvesOf(labels: LabelTable, reports: Sequence[dict], times_s: tuple[float, ...]) -> tuple[VolumeCurve, ...]:
-    return tuple(
-        VolumeCurve(label.name, label.colour, tuple(report["labels"][n]["volume_ml"] for report in reports), times_s)
-        for n, label in enumerate(labels.labels)
     )
 
 

@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     options = options_of(arguments)
     card, _ = read_model(find_model(arguments.model))
     found = _found(arguments)
-    check_writable(arguments.summary.parent if arguments.summary else arguments.output)
-    check_writable(arguments.output)
+    for folder in {arguments.output, *([arguments.summary.parent] if arguments.summary else [])}:
+        check_writable(folder)
     batch = _Batch(arguments, {}, {}, {})
     for item in found:
         _look_at(item, card, options, batch)

@@ -8,16 +8,15 @@ stroke volume and ejection fraction; --overlay then draws the end-diastolic and 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from MedSegDLLib.atomic import written_beside
 from MedSegDLLib.commands.each_input import run_each
 from MedSegDLLib.commands.output_plan import OUTPUT_SUFFIXES, plan_outputs
 from MedSegDLLib.commands.segment_arguments import add_model_arguments, options_of, ready_job
 from MedSegDLLib.commands.stopping import cancelled_by_signals
 from MedSegDLLib.progress_display import progress_display
+from MedSegDLLib.strict_json import write_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +46,6 @@ def run(arguments: argparse.Namespace) -> int:
         done = run_each(plans, job.run, display, cancel, arguments.debug, quiet=arguments.progress == "json")
     display.clear()
     if arguments.report and done.reports:
-        _write_report(list(done.reports.values()), len(plans), arguments.report)
+        reports = list(done.reports.values())
+        write_json(reports if len(plans) > 1 else reports[0], arguments.report)
     return done.conclude(len(plans))
-
-
-def _write_report(reports: list[dict], inputs: int, path: Path) -> None:
-    with written_beside(path) as beside:
-        text = json.dumps(reports if inputs > 1 else reports[0], indent=2, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")

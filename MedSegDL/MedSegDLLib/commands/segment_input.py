@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from MedSegDLLib.report import Result, label_volumes, report_of
 from MedSegDLLib.segment import segment
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.segmentation_file import write_segmentation
+from MedSegDLLib.volume_curve import curves_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Job:
         for number, image in enumerate(frames):
             results.append(self._segmented(image))
             outputs.append(self._written(results[-1], plan, frame_end(number, len(frames)), made))
-        curves = volume_curves(results, times_s)
+        rows = [label_volumes(result.segmentation) for result in results]
+        curves = curves_of(results[0].segmentation.labels, rows, times_s)
         self._write_curves(curves, plan, made)
         moments = {curves[0].end_diastolic_frame: "end diastole", curves[0].end_systolic_frame: "end systole"}
         for number, moment in moments.items():
@@ -96,7 +99,7 @@ class Job:
             made.append(picture)
             self.display("draw", 1.0, 0.0)
 
-    def _write_curves(self, curves: list[cine.VolumeCurve], plan: OutputPlan, made: list[Path]) -> None:
+    def _write_curves(self, curves: Sequence[cine.VolumeCurve], plan: OutputPlan, made: list[Path]) -> None:
         table, picture = plan.volumes(".csv"), plan.volumes(".png")
         cine.write_curves(curves, table)
         made.append(table)
@@ -110,17 +113,8 @@ class Job:
             print(f"Warning: {plan.source}: {sentence}", file=sys.stderr)
 
 
-def volume_curves(results: list[Result], times_s: tuple[float, ...]) -> list[cine.VolumeCurve]:
-    """A curve for each label of the segmentations, which are those of successive frames."""
-    rows = [label_volumes(result.segmentation) for result in results]
-    return [
-        cine.VolumeCurve(label.name, label.colour, tuple(frame[n]["volume_ml"] for frame in rows), times_s)
-        for n, label in enumerate(results[0].segmentation.labels.labels)
-    ]
-
-
 def _cine_report(
-    plan: OutputPlan, model: Model, results: list[Result], outputs: list[Path], curves: list[cine.VolumeCurve]
+    plan: OutputPlan, model: Model, results: list[Result], outputs: list[Path], curves: Sequence[cine.VolumeCurve]
 ) -> dict:
     """The report of the first label's end-diastolic frame, with the seconds of all frames, and the curves under "cine"."""
     shown = curves[0].end_diastolic_frame
