@@ -1,11 +1,17 @@
 """A fresh Slicer scene for every test."""
 
+import importlib.util
+
 import pytest
 import slicer
 
 from Testing.scene import headless, workers
 
 headless.start()
+
+# As Slicer is before its user agrees to install PyTorch: what runs a network is left out.
+if importlib.util.find_spec("torch") is None:
+    collect_ignore = ["runs", "test_batch_script.py", "test_runs_with_worker.py", "test_worker_endurance.py"]
 
 
 @pytest.fixture(autouse=True)
