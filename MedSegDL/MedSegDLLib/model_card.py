@@ -21,7 +21,9 @@ from MedSegDLLib.strict_json import read_json, schema_of, to_json
 CARD_FILE, LABELS_FILE, WEIGHTS_FILE = "card.json", "labels.csv", "weights.safetensors"
 README_FILE, LICENCE_FILE, JOB_FILE = "README.md", "LICENSE.txt", "job.json"
 CARD_VERSION = 1
-DATA_KINDS = ("real", "synthetic", "real and synthetic")
+STATED_KINDS = ("real", "synthetic", "real and synthetic")
+NOT_STATED, PARTLY_STATED = "not stated", "synthetic and not stated"
+DATA_KINDS = (*STATED_KINDS, NOT_STATED, PARTLY_STATED)
 OF_THE_VALIDATION = "of the validation"  # in Quality.data: of cases by which the best weights were chosen
 _MOST_CHANNELS = 4096  # more can only be a slip
 
@@ -108,6 +110,14 @@ class Training:
     held_out: tuple[str, ...] = field(default=(), metadata=_help("Patients that were never trained on, by name."))
     notes: str = ""
     job: str = field(default="", metadata=_help("Training job file in the model's folder that made the weights, if any."))
+
+    @property
+    def images(self) -> str:
+        """The kind of images in words that fit behind "trained on"."""
+        unsaid = "images that nobody called real or synthetic"
+        return {NOT_STATED: unsaid, PARTLY_STATED: f"synthetic images and {unsaid}"}.get(
+            self.data_kind, f"{self.data_kind} images"
+        )
 
 
 @dataclass(frozen=True)

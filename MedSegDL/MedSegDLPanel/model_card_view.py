@@ -43,8 +43,8 @@ def htmlOf(card: ModelCard) -> str:
     """The card for a rich-text label. Every text of it is escaped: a card comes from whoever made the model."""
     training = card.training
     patients = _("1 patient") if training.patients == 1 else _("{number} patients").format(number=training.patients)
-    trained = _("{data} ({kind} images; {patients}, {cases})").format(
-        data=training.data, kind=training.data_kind, patients=patients, cases=_cases(training.cases)
+    trained = _("{data} ({images}; {patients}, {cases})").format(
+        data=training.data, images=training.images, patients=patients, cases=_cases(training.cases)
     )
     parts = (
         _paragraph("", card.description),

@@ -11,7 +11,16 @@ from MedSegDLLib.evaluation import spread
 from MedSegDLLib.files import read_labelmap
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.metrics import slice_axis
-from MedSegDLLib.model_card import CARD_VERSION, JOB_FILE, Expected, ModelCard, Quality, Training
+from MedSegDLLib.model_card import (
+    CARD_VERSION,
+    JOB_FILE,
+    NOT_STATED,
+    PARTLY_STATED,
+    Expected,
+    ModelCard,
+    Quality,
+    Training,
+)
 from MedSegDLTrainLib.cases import Case, label_path
 from MedSegDLTrainLib.division import counted
 from MedSegDLTrainLib.prepared import labels_of_job
@@ -26,10 +35,11 @@ _MARGIN = 0.1  # by which images may differ from the cases before a person is wa
 class CardTexts:
     """What only a person can say of a model. Empty texts get defaults that claim nothing.
 
-    `data_kind`, one of DATA_KINDS, is what the images of the cases are; of earlier ones the start model's card tells.
+    `data_kind`, one of STATED_KINDS or NOT_STATED, is what the images of the cases are; of earlier ones the start model's
+    card tells.
     """
 
-    data_kind: str
+    data_kind: str = NOT_STATED
     title: str = ""
     description: str = ""
     anatomy: str = ""
@@ -115,7 +125,7 @@ def readme_of(card: ModelCard, against: str) -> str:
         "## Not for",
         "\n".join(f"- {sentence}" for sentence in card.not_for),
         "## Trained on",
-        f"{training.data} {amounts}; {training.data_kind} images.",
+        f"{training.data} {amounts}; {training.images}.",
         training.notes,
         "## Network and training",
         f"`{card.network.key}`; `{JOB_FILE}` has every number of the training.",
@@ -173,7 +183,11 @@ def _training(facts: RunFacts, texts: CardTexts, old: Model | None) -> Training:
 def _kind_of_images(texts: CardTexts, old: Model | None) -> str:
     """Of those that the weights have ever seen."""
     kinds = {texts.data_kind, old.card.training.data_kind} if old else {texts.data_kind}
-    return kinds.pop() if len(kinds) == 1 else "real and synthetic"
+    if len(kinds) == 1:
+        return kinds.pop()
+    if not kinds & {NOT_STATED, PARTLY_STATED}:
+        return "real and synthetic"
+    return PARTLY_STATED if any("synthetic" in kind for kind in kinds) else NOT_STATED
 
 
 def _widened(values: Sequence[float]) -> tuple[float, float]:

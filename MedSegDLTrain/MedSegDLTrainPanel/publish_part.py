@@ -7,7 +7,7 @@ from collections.abc import Callable
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
-from MedSegDLLib.model_card import DATA_KINDS, is_model_id
+from MedSegDLLib.model_card import is_model_id
 from MedSegDLLib.zoo import list_models
 from MedSegDLScene.command_process import CommandProcess
 from MedSegDLScene.interpreter import Interpreter
@@ -126,13 +126,12 @@ class PublishPart:
 
 
 def _kinds() -> dict[str, str]:
-    """DATA_KINDS for people."""
-    texts = {
+    """DATA_KINDS for people; a panel asks until one of them is said."""
+    return {
         "real": _("real: scans of people"),
         "synthetic": _("synthetic: made by a program"),
         "real and synthetic": _("real and synthetic"),
     }
-    return {kind: texts[kind] for kind in DATA_KINDS}
 
 
 def _isValidated(watch: RunWatch) -> bool:

@@ -92,7 +92,7 @@ def publish_arguments(
 ) -> tuple[str, ...]:
     """What CommandProcess is to run to make a model of a run, in the user's own zoo.
 
-    `data_kind`, one of DATA_KINDS, is what the images of the cases are; `texts` have keys of PUBLISH_TEXTS. Raises InputError
+    `data_kind`, one of STATED_KINDS, is what the images of the cases are; `texts` have keys of PUBLISH_TEXTS. Raises InputError
     for a key that there is not.
     """
     if unknown := sorted(set(texts) - set(PUBLISH_TEXTS)):

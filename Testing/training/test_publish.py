@@ -76,11 +76,18 @@ def test_a_model_of_synthetic_images_alone_is_called_so(tmp_path, start):
     assert "synthetic images." in (done.folder / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_command_has_to_be_told_what_the_images_are(tmp_path, capsys):
-    run = str(write_run(tmp_path, "tv"))
-    assert main(["train", "publish", run, "--id", "boxes", "--models", str(tmp_path / "models")]) == 2
-    assert "--data-kind" in capsys.readouterr().err
-    assert not (tmp_path / "models").exists()
+@pytest.mark.parametrize(
+    "start, images",
+    [
+        (None, "images that nobody called real or synthetic"),
+        (FINDS_NOTHING, "synthetic images and images that nobody called real or synthetic"),
+    ],
+)
+def test_what_nobody_said_of_the_images_is_not_assumed(tmp_path, capsys, start, images):
+    run = str(write_run(tmp_path, "tv", start))
+    assert main(["train", "publish", run, "--id", "boxes", "--models", str(tmp_path / "models"), "--although-worse"]) == 0
+    assert f"trained on {images}. Say it with --data-kind" in capsys.readouterr().out
+    assert f"; {images}." in (tmp_path / "models/boxes/README.md").read_text(encoding="utf-8")
 
 
 def test_a_model_that_goes_on_from_another_stands_beside_it(tmp_path):

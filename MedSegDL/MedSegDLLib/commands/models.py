@@ -131,7 +131,7 @@ def _facts(card: ModelCard, folder: Path) -> list[str]:
         "Intended use": card.intended_use,
         "Not for": " ".join(card.not_for),
         "Network": f"{card.network.key}, {card.network.in_channels} in, {card.network.out_channels} out",
-        "Trained on": f"{training.data} ({training.data_kind}; {training.patients} patients, {training.cases} cases{held_out})",
+        "Trained on": f"{training.data} ({training.images}; {training.patients} patients, {training.cases} cases{held_out})",
         "Notes": training.notes,
         "Licence": card.licence,
         "Citation": card.citation,

@@ -13,13 +13,14 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.progress_display import KINDS
 
 
-def add_place_arguments(parser: argparse.ArgumentParser) -> None:
-    """JOB, --output and what a training's surroundings are."""
+def add_place_arguments(parser: argparse.ArgumentParser, name: str) -> None:
+    """JOB, --output, if not given a folder beside the job that ends in _`name`, and what a training's surroundings are."""
     parser.add_argument("job", type=Path, metavar="JOB.json", help="training job")
     parser.add_argument(
-        "--output", type=Path, required=True, metavar="FOLDER", help="gets the runs and the table; the same again goes on"
+        "--output", type=Path, metavar="FOLDER", help=f"gets the runs and the table; the same again goes on (JOB_{name})"
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
+    parser.set_defaults(campaign=name)
     parser.add_argument("--processes", type=int, metavar="N", help="that prepare patches beside the training")
     parser.add_argument("--progress", choices=KINDS, help="of each training: bar, json (its events, one a line) or none")
 
@@ -44,7 +45,8 @@ def place_of(arguments: argparse.Namespace) -> Iterator:
         def train_one(job_path: Path, run: Path, resume: bool) -> None:
             train(job_path, run, resume, around)
 
-        yield Place(arguments.output, train_one, lambda text: print(text, file=sys.stderr, flush=True))
+        output = arguments.output or arguments.job.with_name(f"{arguments.job.stem}_{arguments.campaign}")
+        yield Place(output, train_one, lambda text: print(text, file=sys.stderr, flush=True))
 
 
 def numbers_in(text: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from MedSegDLTrainLib.commands.campaign_place import add_place_arguments, place_
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this subcommand."""
-    add_place_arguments(parser)
+    add_place_arguments(parser, "crossval")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="parts that the patients are divided into (5)")
 
 

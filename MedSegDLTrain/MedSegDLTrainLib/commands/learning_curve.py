@@ -13,7 +13,7 @@ from MedSegDLTrainLib.commands.campaign_place import add_place_arguments, number
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this subcommand."""
-    add_place_arguments(parser)
+    add_place_arguments(parser, "learning_curve")
     parser.add_argument(
         "--cases",
         required=True,
@@ -38,5 +38,5 @@ def run(arguments: argparse.Namespace) -> int:
     with place_of(arguments) as place:
         points = learning_curve(arguments.job, wanted, place)
     print(text_of(points, counted_as(placeless(arguments.job))))
-    print(f"\nThe curve: {arguments.output / PICTURE_FILE}")
+    print(f"\nThe curve: {place.folder / PICTURE_FILE}")
     return 0

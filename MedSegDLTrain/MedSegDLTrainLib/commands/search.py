@@ -14,8 +14,8 @@ from MedSegDLTrainLib.commands.campaign_place import add_place_arguments, place_
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of this subcommand."""
-    add_place_arguments(parser)
-    parser.add_argument("--trials", type=int, required=True, metavar="N", help="trainings in all, the job as it is included")
+    add_place_arguments(parser, "search")
+    parser.add_argument("--trials", type=int, default=20, metavar="N", help="trainings in all, the job as it is included (20)")
     parser.add_argument("--steps", type=int, default=5000, metavar="N", help="of each, rounded up to whole epochs (5000)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="another seed draws other numbers (0)")
     parser.add_argument("--only", metavar="NAME[,NAME…]", help="search for these numbers only, for example learning_rate,betas")
@@ -31,5 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
     with place_of(arguments) as place:
         outcomes = search(arguments.job, wanted, place)
     print(text_of(outcomes, searched_names(placeless(arguments.job), only)))
-    print(f"\nThe job with the best numbers: {arguments.output / BEST_JOB_FILE}")
+    print(f"\nThe job with the best numbers: {place.folder / BEST_JOB_FILE}")
     return 0

@@ -1,4 +1,4 @@
-"""`medsegdl train publish RUN --id ID --data-kind KIND [--models FOLDER]`."""
+"""`medsegdl train publish RUN --id ID [--models FOLDER]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from MedSegDLLib.commands.text_table import text_table
-from MedSegDLLib.model_card import DATA_KINDS
+from MedSegDLLib.model_card import NOT_STATED, STATED_KINDS
 from MedSegDLLib.zoo import search_path, user_zoo
 
 _TEXTS = {
@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id", required=True, metavar="ID", help="name of the model's folder: a-z, 0-9 and _")
     parser.add_argument(
         "--data-kind",
-        required=True,
-        choices=DATA_KINDS,
-        help="what the images of the cases are; the card adds what the model that the training started from had seen",
+        choices=STATED_KINDS,
+        default=NOT_STATED,
+        help="what the images of the cases are; the card says it, or that nobody did",
     )
     parser.add_argument("--models", type=Path, metavar="FOLDER", help="the zoo that gets the model (your own)")
     for name, about in _TEXTS.items():
@@ -57,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
             (row.label, row.metric, str(row.cases), f"{row.mean:.3f}", f"{row.standard_deviation:.3f}", f"{row.worst:.3f}")
         )
     print("\n".join([text_table(rows), f"Measured on {done.card.quality[0].data}", *filter(None, [done.against])]))
-    print(f"Its card says: trained on {done.card.training.data_kind} images.")
+    advice = " Say it with --data-kind real or synthetic, and --replace." if arguments.data_kind == NOT_STATED else ""
+    print(f"Its card says: trained on {done.card.training.images}.{advice}")
     print(f"{arguments.id}: published in {done.folder}")
     if patients := done.card.training.held_out:
         print(f"Before you pass it on: its card names the patients {', '.join(patients)}.")
