@@ -44,7 +44,7 @@ def htmlOf(card: ModelCard) -> str:
     training = card.training
     patients = _("1 patient") if training.patients == 1 else _("{number} patients").format(number=training.patients)
     trained = _("{data} ({images}; {patients}, {cases})").format(
-        data=training.data, images=training.images, patients=patients, cases=_cases(training.cases)
+        data=training.data.rstrip("."), images=training.images, patients=patients, cases=_cases(training.cases)
     )
     parts = (
         _paragraph("", card.description),
@@ -79,32 +79,34 @@ def _cases(number: int) -> str:
 
 def _measured(quality: Sequence[Quality]) -> list[str]:
     """A sentence for each set of data, with all that was measured on it."""
-    rows: dict[tuple[str, int], list[str]] = {}
+    rows: dict[tuple[str, int], dict[str, list[str]]] = {}
     for row in quality:
-        rows.setdefault((row.data, row.cases), []).append(_measuredRow(row))
+        rows.setdefault((row.data, row.cases), {}).setdefault(row.label, []).append(_figures(row))
     if not rows:
         return [_("Nobody has measured how good it is.")]
     return [
-        _("{rows}. {cases}: {data}").format(rows="; ".join(told), cases=_cases(cases), data=data)
+        _("{rows}. {cases}: {data}").format(rows=_byLabel(told), cases=_cases(cases), data=data)
         for (data, cases), told in rows.items()
     ]
 
 
-def _measuredRow(row: Quality) -> str:
-    metrics = {
+def _byLabel(told: dict[str, list[str]]) -> str:
+    return "; ".join(_("{label}: {figures}").format(label=label, figures="; ".join(told[label])) for label in told)
+
+
+def _figures(row: Quality) -> str:
+    """Mean, spread and worst case of a metric, with its unit: Dice to hundredths, distances to tenths of a millimetre."""
+    metric = {
         "dice": _("Dice"),
-        "hd95_mm": _("95 % Hausdorff distance in mm"),
-        "surface_distance_mean_mm": _("mean surface distance in mm"),
-    }
-    metric = metrics.get(row.metric, row.metric)
+        "hd95_mm": _("95 % Hausdorff distance"),
+        "surface_distance_mean_mm": _("mean surface distance"),
+    }.get(row.metric, row.metric)
+    digits, unit = (1, _(" mm")) if row.metric.endswith("_mm") else (2, "")
+    mean, deviation, worst = (f"{value:.{digits}f}" for value in (row.mean, row.standard_deviation, row.worst))
     if row.cases == 1:
-        return _("{label}: {metric} {mean:.3g}").format(label=row.label, metric=metric, mean=row.mean)
-    return _("{label}: {metric} {mean:.3g} ± {deviation:.2g}, worst {worst:.3g}").format(
-        label=row.label,
-        metric=metric,
-        mean=row.mean,
-        deviation=row.standard_deviation,
-        worst=row.worst,
+        return _("{metric} {mean}{unit}").format(metric=metric, mean=mean, unit=unit)
+    return _("{metric} {mean} ± {deviation}{unit}, worst {worst}{unit}").format(
+        metric=metric, mean=mean, deviation=deviation, worst=worst, unit=unit
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import qt
+from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import ModelError
 from MedSegDLLib.labels import LabelTable
@@ -25,6 +26,7 @@ class ModelList:
         self._tables: dict[str, LabelTable] = {}
         self._items: dict[str, qt.QTreeWidgetItem] = {}
         self._selecting = False
+        self._nothing: qt.QTreeWidgetItem | None = None  # the row that says that no model was found
         ui.modelTree.header().setStretchLastSection(False)
         ui.modelTree.header().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         ui.modelTree.header().setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
@@ -77,9 +79,10 @@ class ModelList:
             tree.addTopLevelItem(parent)
             for model in models:
                 self._items[model.card.id] = _addModel(parent, model)
+        self._nothing = _addNote(tree, _("No model has all these words."))
         self._selecting = False
         self._onSearch(self._ui.modelSearchEdit.text)
-        fitTree(tree, tree.topLevelItemCount + len(self._items), 3, _ROWS_SEEN)
+        fitTree(tree, tree.topLevelItemCount - 1 + len(self._items), 3, _ROWS_SEEN)
 
     def _onSearch(self, text: str) -> None:
         for modelId, item in self._items.items():
@@ -87,11 +90,21 @@ class ModelList:
         for row in range(self._ui.modelTree.topLevelItemCount):
             group = self._ui.modelTree.topLevelItem(row)
             group.setHidden(all(group.child(n).isHidden() for n in range(group.childCount())))
+        if self._nothing is not None:
+            self._nothing.setHidden(any(not item.isHidden() for item in self._items.values()))
         self._ui.modelTree.expandAll()
 
     def _onItem(self, item: qt.QTreeWidgetItem | None, before: qt.QTreeWidgetItem | None) -> None:
         if item is not None and not self._selecting and item.data(0, _ID):
             self._onChosen(item.data(0, _ID))
+
+
+def _addNote(tree: qt.QTreeWidget, text: str) -> qt.QTreeWidgetItem:
+    item = qt.QTreeWidgetItem()
+    item.setText(0, text)
+    item.setFlags(qt.Qt.NoItemFlags)
+    tree.addTopLevelItem(item)
+    return item
 
 
 def _addModel(parent: qt.QTreeWidgetItem, model: ZooModel) -> qt.QTreeWidgetItem:

@@ -113,12 +113,21 @@ class Panel:
     def _showOptions(self) -> None:
         node, ui = self._node, self._ui
         ui.framesLabel.visible = ui.framesComboBox.visible = framesOf(node.inputVolume) is not None
-        ui.existingComboBox.enabled = node.outputSegmentation is not None and not self._everyFrame
+        self._showExisting(node.outputSegmentation is not None)
         model = self._models.modelOf(node.modelId)
         if model is not None:
             ui.cardOverlapCheckBox.text = _("As the model says ({overlap:.0%})").format(overlap=model.card.inference.overlap)
         ui.overlapSlider.visible = not node.overlapOfModel
         self._devices.show(self._client.devices, node.device)
+
+    def _showExisting(self, isOldSegmentation: bool) -> None:
+        combo = self._ui.existingComboBox
+        combo.enabled = isOldSegmentation and not self._everyFrame
+        combo.toolTip = _("What becomes of the segments that the chosen segmentation already has.")
+        if isOldSegmentation and self._everyFrame:
+            combo.toolTip = _("Every frame replaces all segments of the chosen segmentation.")
+        elif not isOldSegmentation:
+            combo.toolTip = _("A new segmentation has no segments yet: choose one above that has.")
 
     def _reason(self) -> str:
         node = self._node
@@ -136,7 +145,7 @@ class Panel:
         if self._node is not None:
             ours = next((run for run in active if self._isChosen(run)), None)
             if ours:
-                self._run.showCancel(ours)
+                self._run.showCancel(ours, waits=ours is not active[0])
             else:
                 self._run.showReady(self._reason())
         self._run.showProgress(active[0] if active else None)

@@ -24,7 +24,7 @@ def reasonNotToApply(
     `modelId` is what was chosen, though it may not be here; `chosenLabels` None means all labels of the model.
     """
     if not dependenciesComplete:
-        return _("Something is missing: see the top of this panel.")
+        return _("What computes the networks is not installed yet: see the top of this panel.")
     if volumeNode is None:
         return _("Choose the volume to segment. A volume is loaded with Add Data, from the DICOM module or from Sample Data.")
     if model is None and modelId:

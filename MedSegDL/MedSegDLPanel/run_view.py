@@ -45,10 +45,11 @@ class RunView:
         self._setButton(_("&Apply"), not reason, reason or _("Segments the volume with the chosen model (Ctrl+Return)."))
         self._ui.reasonLabel.text, self._ui.reasonLabel.visible = reason, bool(reason)
 
-    def showCancel(self, run: Run) -> None:
-        """What is chosen is running or waits: the button takes it back."""
+    def showCancel(self, run: Run, waits: bool) -> None:
+        """What is chosen is running, or `waits` for another one, which the bar is about: the button takes it back."""
         self._run = run
-        self._setButton(_("&Cancel"), True, _("Stops segmenting {title}; nothing is changed.").format(title=run.title))
+        text = _("&Cancel what waits") if waits else _("&Cancel")
+        self._setButton(text, True, _("Stops segmenting {title}; nothing is changed.").format(title=run.title))
         self._ui.reasonLabel.visible = False
 
     def showProgress(self, run: Run | None) -> None:

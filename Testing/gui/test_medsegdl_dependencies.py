@@ -53,7 +53,7 @@ def test_it_says_what_is_missing_and_how_much_comes(panel, client):
     assert "PyTorch, safetensors" in panel.ui.dependenciesLabel.text
     assert "GB" in panel.ui.dependenciesLabel.text
     assert not panel.ui.applyButton.enabled
-    assert "Something is missing" in panel.ui.reasonLabel.text
+    assert "not installed yet" in panel.ui.reasonLabel.text
     assert client.warmed == []
     harness.grab(panel, "medsegdl_missing")
 

@@ -54,6 +54,16 @@ def test_searching_finds_models_by_any_word_of_theirs(panel):
     assert visible(panel) == [TITLE]
 
 
+def test_a_search_that_finds_nothing_says_so(panel):
+    note = panel.ui.modelTree.topLevelItem(panel.ui.modelTree.topLevelItemCount - 1)
+    assert note.isHidden()
+    harness.type_text(panel.ui.modelSearchEdit, "kidney")
+    assert visible(panel) == [] and not note.isHidden() and note.text(0) == "No model has all these words."
+    harness.grab(panel, "medsegdl_search_nothing")
+    harness.type_text(panel.ui.modelSearchEdit, "heart")
+    assert note.isHidden()
+
+
 def test_the_glance_tells_modality_anatomy_and_the_worst_case(panel):
     choose_model(panel, LV)
     assert panel.ui.glanceLabel.text == f"{LV}: MR · Heart, left ventricle · Dice 0.93, worst 0.86 (cases not trained on: 6)"
@@ -62,7 +72,7 @@ def test_the_glance_tells_modality_anatomy_and_the_worst_case(panel):
 def test_the_card_tells_what_for_what_not_and_how_good(panel):
     choose_model(panel, LV)
     harness.click(panel.ui.cardButton)
-    for part in ("Not for diagnosis", "Sunnybrook", "worst 0.857", "CC0 1.0", "Never trained on"):
+    for part in ("Not for diagnosis", "Sunnybrook", "worst 0.86", "worst 2.0 mm", "CC0 1.0", "Never trained on"):
         assert part in panel.ui.cardLabel.text
     assert panel.parent.minimumSizeHint.width() <= 400
     harness.grab(panel, "medsegdl_card")
@@ -178,7 +188,7 @@ def test_a_figure_of_the_patients_that_chose_the_weights_is_called_so(panel, tmp
     choose_model(panel, "Own")
     assert "Dice 0.95 (validation cases, which chose the weights: 1)" in panel.ui.glanceLabel.text
     assert "not trained on" not in panel.ui.glanceLabel.text
-    assert "Cases of a user. (synthetic images; 1 patient, 1 case)" in panel.ui.cardLabel.text
+    assert "Cases of a user (synthetic images; 1 patient, 1 case)" in panel.ui.cardLabel.text
     assert "Bright: Dice 0.95. 1 case: 1 patient" in panel.ui.cardLabel.text
 
 
@@ -187,7 +197,7 @@ def test_quality_of_another_kind_than_dice_is_listed_in_the_card(panel, tmp_path
     write_bright_model(tmp_path / "listed", "measured", title="Measured", quality=(row, dataclasses.replace(row, label="B")))
     panel.parent.enter()
     choose_model(panel, "Measured")
-    assert "Hausdorff distance in mm 3.1 ± 0.5, worst 6.2" in panel.ui.cardLabel.text
+    assert "Hausdorff distance 3.1 ± 0.5 mm, worst 6.2 mm" in panel.ui.cardLabel.text
 
 
 def test_closing_slicer_ends_a_download(panel, commands):

@@ -54,6 +54,16 @@ def test_untouched_options_leave_everything_to_the_model(panel, client):
     harness.grab(panel, "medsegdl_options")
 
 
+def test_why_existing_segments_cannot_be_chosen_is_said(panel):
+    combo, node = panel.ui.existingComboBox, panel.logic.getParameterNode()
+    assert not combo.enabled and "no segments yet" in combo.toolTip
+    node.outputSegmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "old")
+    assert combo.enabled and "What becomes" in combo.toolTip
+    node.inputVolume = add_cine()
+    harness.choose(panel.ui.framesComboBox, "Every frame")
+    assert not combo.enabled and "replaces all" in combo.toolTip
+
+
 def test_an_overlap_is_dragged_once_it_is_not_the_models(panel, client):
     assert not panel.ui.overlapSlider.visible
     harness.click(panel.ui.cardOverlapCheckBox)

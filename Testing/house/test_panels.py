@@ -28,6 +28,7 @@ BINDABLE = {
     "QCheckBox", "QComboBox", "QDoubleSpinBox", "QLabel", "QLineEdit", "QPushButton", "QSlider", "QSpinBox", "QTextEdit",
     "ctkPathLineEdit", "ctkSliderWidget", "qMRMLNodeComboBox",
 }  # fmt: skip
+MENUS_OF_SLICER = set("fevh")  # Alt with the first letters of File, Edit, View and Help (qSlicerMainWindow.ui)
 
 
 @cache
@@ -91,6 +92,25 @@ def test_labels_lead_the_keyboard_to_widgets_that_exist(module):
     for name, widget in widgets.items():
         buddy = property_of(widget, "buddy")
         assert buddy is None or buddy in widgets, name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_alt_with_a_letter_means_one_thing_and_is_not_taken_by_a_menu_of_slicer(module):
+    """Qt does nothing at once where two have the same letter."""
+    texts = [property_of(widget, "text") or "" for widget in widgets_of(module).values()]
+    letters = [mark[1].lower() for text in texts if (mark := re.search(r"&(\w)", text))]
+    assert len(letters) > 10 and len(set(letters)) == len(letters)
+    assert set(letters) & MENUS_OF_SLICER == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_tab_key_leads_out_of_every_table_and_text(module):
+    widgets = widgets_of(module).values()
+    tables = [widget for widget in widgets if widget.get("class") == "QTableWidget"]
+    texts = [widget for widget in widgets if widget.get("class") == "QPlainTextEdit"]
+    assert tables and texts
+    assert {property_of(table, "tabKeyNavigation") for table in tables} == {"false"}
+    assert {property_of(text, "tabChangesFocus") for text in texts} == {"true"}
 
 
 @pytest.mark.parametrize("module", MODULES)
