@@ -22,8 +22,9 @@ from slicer.util import VTKObservationMixin
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLPanel.choices import ExistingSegments, Frames
 from MedSegDLPanel.panel import Panel
+from MedSegDLPanel.sample_data_buttons import registerSampleData
 from MedSegDLScene.dependencies import TORCH, missing
-from MedSegDLScene.sample_data import addPhantom, registerSampleData
+from MedSegDLScene.sample_data import addPhantom
 from MedSegDLScene.segmentation_runs import Order, SegmentationRuns, segmentNow
 from MedSegDLScene.segments import Existing
 from MedSegDLScene.slicer_python import slicerInterpreter
@@ -218,7 +219,7 @@ class MedSegDLTest(ScriptedLoadableModuleTest):
 
     def test_SegmentsThePhantom(self) -> None:
         """One frame of the phantom heart through the worker; without PyTorch says what was left out."""
-        volumeNode = addPhantom()
+        volumeNode = addPhantom(slicerInterpreter(), lambda share: slicer.app.processEvents())
         if missing([TORCH]):
             self.delayDisplay("Left out: the segmentation itself, because PyTorch is not installed here.")
             return

@@ -10,14 +10,15 @@ the other; each is given by a signed distance (mm, negative inside), so that edg
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-from scipy.ndimage import gaussian_filter
 
 from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.gaussian_blur import gaussian_blur
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
 from MedSegDLLib.itk_files import write_with_itk
@@ -59,25 +60,33 @@ def cine_phantom(frames: int = 10, slices: int = 12, seed: int = 0) -> CinePhant
     256x256 voxels of 1.4 mm and `slices` slices of 8 mm on an oblique grid. The left ventricle holds its papillary
     muscles and trabeculae, as contours drawn in practice do. The same seed gives the same phantom to the bit.
     """
-    geometry = _short_axis_geometry((256, 256, slices), (1.4, 1.4, 8.0))
+    images, labelmaps = zip(*cine_frames(frames, slices, seed), strict=True)
+    return CinePhantom(images, labelmaps, LABELS, frame_times_s(frames))
+
+
+def cine_frames(frames: int, slices: int = 12, seed: int = 0) -> Iterator[tuple[Image, LabelMap]]:
+    """What `cine_phantom` holds, one frame after the other as they are made; the chest before the first takes longest."""
+    geometry = short_axis_geometry(slices)
     random = np.random.default_rng(seed)
     grid = _Grid.of(geometry)
     texture = _texture(random, grid)
     chest = _chest(grid, random, texture)
     shading = _coil_shading(grid)
     heart_box = grid.box(*_HEART_BOX)
-    times = tuple(HEART_BEAT_S * frame / frames for frame in range(frames))
-    images, labelmaps = [], []
-    for frame, time_s in enumerate(times):
+    for frame, time_s in enumerate(frame_times_s(frames)):
         heart = _Heart(_contraction(time_s / HEART_BEAT_S))
         canvas = chest.copy()
         inside = _paint_heart(canvas[heart_box], grid.part(heart_box), heart, texture[heart_box])
         array = _as_scanned(canvas, shading, random)
-        images.append(Image(array[None], geometry, f"phantom_frame{frame:02d}"))
         labels = np.zeros(geometry.shape_zyx, np.uint8)
         labels[heart_box] = _labels(inside)
-        labelmaps.append(LabelMap(labels, geometry, f"phantom_frame{frame:02d}"))
-    return CinePhantom(tuple(images), tuple(labelmaps), LABELS, times)
+        name = f"phantom_frame{frame:02d}"
+        yield Image(array[None], geometry, name), LabelMap(labels, geometry, name)
+
+
+def frame_times_s(frames: int) -> tuple[float, ...]:
+    """When in the heart beat each frame is."""
+    return tuple(HEART_BEAT_S * frame / frames for frame in range(frames))
 
 
 def write_cine(phantom: CinePhantom, path: Path) -> None:
@@ -94,8 +103,9 @@ def write_cine(phantom: CinePhantom, path: Path) -> None:
         write_with_itk(volume, beside)
 
 
-def _short_axis_geometry(size: tuple[int, int, int], spacing: tuple[float, float, float]) -> Geometry:
-    """A double-oblique grid as a scanner plans it: x to left-posterior, y to the feet, z from apex to base."""
+def short_axis_geometry(slices: int = 12) -> Geometry:
+    """The phantom's double-oblique grid, as a scanner plans it: x to left-posterior, y to the feet, z from apex to base."""
+    size, spacing = (256, 256, slices), (1.4, 1.4, 8.0)
     right = np.array([0.70, 0.66, 0.27]) / np.linalg.norm([0.70, 0.66, 0.27])
     down = np.array([0.02, 0.36, -0.93])
     down -= right * (down @ right)
@@ -145,7 +155,7 @@ def _between(coordinates: np.ndarray, limits: tuple[float, float]) -> slice:
 def _texture(random: np.random.Generator, grid: _Grid, width_mm: float = 6.0) -> np.ndarray:
     """Smooth noise of mean 0 and standard deviation 1 with blobs of about `width_mm`."""
     noise = random.standard_normal(grid.shape, dtype=np.float32)
-    noise = gaussian_filter(noise, [width_mm / spacing / 2 for spacing in grid.spacing_zyx], truncate=2.5)
+    noise = gaussian_blur(noise, [width_mm / spacing / 2 for spacing in grid.spacing_zyx], truncate=2.5)
     return noise / noise.std()
 
 
@@ -340,7 +350,7 @@ def _coil_shading(grid: _Grid) -> np.ndarray:
 
 def _as_scanned(canvas: np.ndarray, shading: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Thin layers averaged into slices, blurred a little, with the noise of a magnitude image; int16 (Z, Y, X)."""
-    signal = _slices(gaussian_filter(canvas * shading, (0, 0.6, 0.6)))
+    signal = _slices(gaussian_blur(canvas * shading, (0, 0.6, 0.6)))
     real, imaginary = _NOISE * random.standard_normal((2, *signal.shape), dtype=np.float32)
     return np.rint(np.hypot(signal + real, imaginary)).astype(np.int16)
 

@@ -1,4 +1,4 @@
-"""Where to go on with a segmentation: 3D view, Segment Editor, plot view, MedSegDLTrain."""
+"""Volumes in the slice views, and where to go on with a segmentation: 3D view, Segment Editor, plot view, MedSegDLTrain."""
 
 from __future__ import annotations
 
@@ -9,6 +9,13 @@ from MedSegDLScene.grids import BINARY_LABELMAP, CLOSED_SURFACE
 
 _EDITOR_TAG = "SegmentEditor"  # of the singleton node that holds what the Segment Editor works on
 TRAINING_MODULE = "MedSegDLTrain"
+
+
+def showInSliceViews(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Make it the volume that all slice views show, and fit them to it."""
+    logic = slicer.app.applicationLogic()
+    logic.GetSelectionNode().SetActiveVolumeID(volumeNode.GetID())
+    logic.PropagateVolumeSelection(1)  # 1: fit the slices to it
 
 
 def isShownIn3D(segmentationNode: slicer.vtkMRMLSegmentationNode) -> bool:

@@ -8,6 +8,7 @@ import qt
 import slicer
 
 from MedSegDLPanel.polling import Polling
+from MedSegDLPanel.show_nodes import showInSliceViews
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLTrainPanel import table_rows
 from MedSegDLTrainPanel.add_part import AddPart
@@ -117,7 +118,7 @@ class TrainPanel:
         if self._node is not None:  # None: the scene was closed behind another module; what is in the new one is found later
             with slicer.util.NodeModify(self._node):
                 self._node.volume, self._node.segmentation = loaded.volumeNode, loaded.segmentationNode
-        _showInSliceViews(loaded.volumeNode)
+        showInSliceViews(loaded.volumeNode)
         table_rows.select(self._ui.casesTable, name)
 
     def _onAdded(self, name: str) -> None:
@@ -144,12 +145,6 @@ class TrainPanel:
         chosen = str(watch.run) if watch else ""
         if self._node is not None and watch and self._node.run != chosen:
             self._node.run = chosen
-
-
-def _showInSliceViews(volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
-    logic = slicer.app.applicationLogic()
-    logic.GetSelectionNode().SetActiveVolumeID(volumeNode.GetID())
-    logic.PropagateVolumeSelection(1)  # 1: fit the slices to it
 
 
 def _workRows(ui: object, polling: Polling) -> dict[str, WorkRow]:

@@ -39,7 +39,7 @@ LIGHT = [
     "model_card",
 ]
 LIGHT += ["options", "progress", "report", "segmentation", "segmentation_file", "strict_json", "volume_curve", "zoo"]
-LIGHT += ["commands.models", "mapped_files", "protocol", "worker"]
+LIGHT += ["commands.models", "mapped_files", "phantom_frames", "protocol", "worker"]
 
 
 def imported(source):

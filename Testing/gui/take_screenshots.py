@@ -98,7 +98,7 @@ def load_phantom(panel: Any) -> Any:
     """In an empty scene what Sample Data does; returns the browser that chooses the frame."""
     import slicer
 
-    from MedSegDLScene.sample_data import addBeatingPhantom
+    from MedSegDLPanel.sample_data_buttons import addBeatingPhantom
 
     slicer.mrmlScene.Clear(0)
     panel.logic.getParameterNode().inputVolume = addBeatingPhantom()

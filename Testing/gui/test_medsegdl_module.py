@@ -12,7 +12,6 @@ import pytest
 import slicer
 
 from MedSegDLLib.errors import InputError
-from MedSegDLScene.sample_data import addPhantom
 from Testing.gui import harness
 from Testing.gui.medsegdl_panel import add_volume, cells, choose_model, labels, open_panel, segmentations
 from Testing.scene.fake_client import FakeClient
@@ -133,6 +132,8 @@ def test_no_two_widgets_that_are_seen_together_share_a_letter(monkeypatch):
 @pytest.mark.timeout(280)
 def test_the_real_worker_segments_the_phantom_and_shows_it():
     """The only test here with torch: window, process, network and scene together."""
+    from MedSegDLPanel.sample_data_buttons import addPhantom
+
     panel = harness.open_module("MedSegDL")
     volume = addPhantom()
     slicer.util.updateVolumeFromArray(volume, slicer.util.arrayFromVolume(volume)[4:7].copy())  # three slices are enough

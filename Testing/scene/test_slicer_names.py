@@ -24,12 +24,15 @@ FIRST_VERSION = {
     "arrayFromVolume": "4.8.0",
     "childWidgetVariables": "4.10.1",
     "confirmOkCancelDisplay": "4.6.0",
+    "createProgressDialog": "4.6.0",
+    "errorDisplay": "4.5.0-1",
     "exit": "4.5.0-1",
     "getNodesByClass": "4.6.0",
     "loadUI": "4.8.0",
     "mainWindow": "4.5.0-1",
     "selectModule": "4.5.0-1",
     "showStatusMessage": "4.5.0-1",
+    "updateVolumeFromArray": "4.8.0",
     "vtkMatrixFromArray": "4.11.20200930",
 }
 # Other modules of the package slicer, with the first release that has each.

@@ -15,10 +15,10 @@ SECONDS_TO_SEGMENT = 300
 
 def addPhantom() -> slicer.vtkMRMLScalarVolumeNode:
     """An empty scene with one volume of the phantom heart."""
-    from MedSegDLScene import sample_data
+    from MedSegDLPanel.sample_data_buttons import addPhantom
 
     slicer.mrmlScene.Clear(0)
-    return sample_data.addPhantom()
+    return addPhantom()
 
 
 def needTorch() -> None:
@@ -31,12 +31,12 @@ def needTorch() -> None:
 
 def readyPanel(beating: bool = False) -> Any:
     """MedSegDL's widget object on the phantom, all that is needed chosen; `beating`: every frame of one heart beat."""
+    from MedSegDLPanel import sample_data_buttons
     from MedSegDLPanel.choices import Frames
-    from MedSegDLScene import sample_data
 
     needTorch()
     slicer.mrmlScene.Clear(0)
-    volumeNode = sample_data.addBeatingPhantom() if beating else sample_data.addPhantom()
+    volumeNode = sample_data_buttons.addBeatingPhantom() if beating else sample_data_buttons.addPhantom()
     widget = openModule("MedSegDL")
     node = widget.logic.getParameterNode()
     node.inputVolume, node.modelId, node.outputSegmentation, node.device = volumeNode, MODEL, None, "cpu"
