@@ -74,14 +74,18 @@ class Thumbnails:
             self.stop()
 
     def _put(self, name: str) -> bool:
-        """Whether there is a picture of the case; Qt reads it from a file, because PythonQt has no pixels from memory."""
+        """Whether there is a picture of the case; Qt reads it from a file, because PythonQt has no pixels from memory.
+
+        As a QImage: a QPixmap that is read from a file is the one that was read from there before, if path, size and second
+        are the same.
+        """
         pixels, row = self._pixels(name), self._rowOf(name)
         if pixels is None or row is None:
             return pixels is not None
         path = Path(self._files.name) / "thumbnail.ppm"
         height, width, _channels = pixels.shape
         path.write_bytes(f"P6 {width} {height} 255\n".encode() + pixels.tobytes())
-        self._table.item(row, 0).setIcon(qt.QIcon(qt.QPixmap(str(path))))
+        self._table.item(row, 0).setIcon(qt.QIcon(qt.QPixmap.fromImage(qt.QImage(str(path)))))
         return True
 
     def _pixels(self, name: str) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from MedSegDLTrainScene.run_history import RunHistory
 
 LOSS_COLOUR, SCORE_COLOUR = (0.14, 0.39, 0.79), (0.85, 0.37, 0.01)
 _STEP = "Step"
+_MARGIN = 0.05  # above and below a curve, as a share of its height
 
 
 class _Curve:
@@ -36,8 +37,11 @@ class _Curve:
             self.remove()
             self._column = column or self._column
             self._nodes = [NodeReference(node) for node in self._made()]
+        follows = not self._shown or _isWholeSeen(self.chart, self._shown)
         self._shown = list(points)
         _fill(self._nodes[0].node, points)
+        if follows:
+            _showWhole(self.chart, points)
 
     def remove(self) -> None:
         for node in (reference.node for reference in reversed(self._nodes)):
@@ -101,6 +105,23 @@ def _newNode(className: str, name: str) -> slicer.vtkMRMLNode:
     node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
     node.SetSaveWithScene(False)  # the run's folder keeps the curves
     return slicer.mrmlScene.AddNode(node)
+
+
+def _isWholeSeen(chart: slicer.vtkMRMLPlotChartNode, points: Sequence[tuple[int, float]]) -> bool:
+    """Whether nobody has zoomed in: the axes hold all of the points."""
+    axes = zip((chart.GetXAxisRange(), chart.GetYAxisRange()), zip(*points, strict=True), strict=True)
+    return all(low <= min(values) and max(values) <= high for (low, high), values in axes)
+
+
+def _showWhole(chart: slicer.vtkMRMLPlotChartNode, points: Sequence[tuple[int, float]]) -> None:
+    """Axes that hold all of the points. Slicer's plot view fits axes of automatic range once, when a curve is added."""
+    steps, values = zip(*points, strict=True)
+    margin = _MARGIN * (max(values) - min(values)) or _MARGIN * abs(values[0]) or _MARGIN
+    with slicer.util.NodeModify(chart):
+        chart.SetXAxisRangeAuto(False)
+        chart.SetYAxisRangeAuto(False)
+        chart.SetXAxisRange(0, max(steps) or 1)
+        chart.SetYAxisRange(min(values) - margin, max(values) + margin)
 
 
 def _fill(table: slicer.vtkMRMLTableNode, points: Sequence[tuple[int, float]]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from MedSegDLLib.errors import InputError, MedSegDLError, OutputError
 from MedSegDLScene.interpreter import Interpreter
+from MedSegDLScene.process_groups import ask_group_to_end
 from MedSegDLTrainLib.detached import Launch, launch
 from MedSegDLTrainLib.progress import last_events
 from MedSegDLTrainLib.run_folder import (
@@ -66,8 +67,8 @@ class Starting:
             self.ended, self.sentence = True, str(reason)
 
     def cancel(self) -> None:
-        """End the process, which has yet to begin."""
-        self._launched.process.terminate()
+        """End the process, which has yet to begin, and not only the launcher that PythonSlicer is."""
+        ask_group_to_end(self._launched.process)
         self.ended = True
 
 

@@ -50,6 +50,30 @@ def test_curves_follow_the_run_in_the_same_nodes():
     assert chart.GetNthPlotSeriesNode(0).GetYColumnName() == "Training loss"
 
 
+def test_the_axes_grow_with_the_run_because_a_plot_view_fits_them_only_once():
+    plots, history = RunPlots("run"), RunHistory()
+    for steps in (2, 30):
+        plots.update(trained(history, steps))
+        chart = plots.lossChart
+        assert not chart.GetXAxisRangeAuto() and not chart.GetYAxisRangeAuto()
+        assert chart.GetXAxisRange() == (0, steps)
+        low, high = chart.GetYAxisRange()
+        assert low < 1 / steps and 1 < high < 1.1
+    plots.update(trained(RunHistory(), 10))
+    assert plots.scoreChart.GetYAxisRange() == pytest.approx((85.5, 94.5))  # one point, in the middle
+
+
+def test_who_has_zoomed_in_keeps_what_is_seen():
+    plots, history = RunPlots("run"), trained(RunHistory(), 20)
+    plots.update(history)
+    plots.lossChart.SetXAxisRange(5, 12)  # as the plot view does when somebody turns the wheel
+    plots.update(trained(history, 30))
+    assert plots.lossChart.GetXAxisRange() == (5, 12)
+    plots.lossChart.SetXAxisRange(-1, 31)  # all is seen again
+    plots.update(trained(history, 40))
+    assert plots.lossChart.GetXAxisRange() == (0, 40)
+
+
 def test_what_is_not_new_changes_nothing():
     plots, history = RunPlots("run"), trained(RunHistory(), 20)
     plots.update(history)

@@ -16,6 +16,7 @@ from MedSegDLTrainScene.event_tail import EventTail
 from MedSegDLTrainScene.known_runs import forget_run, free_run_folder, job_of, known_runs, remember_run, runs_of
 from MedSegDLTrainScene.run_history import MOST_POINTS, RunHistory, Thinned
 from MedSegDLTrainScene.runs import MISSING, RunWatch, pause_run, resume_run, run_status, start_run, stop_run
+from Testing.scene.workers import LAUNCHER, living, none_lives
 from Testing.training.finished_run import write_run
 from Testing.training_scene.heart import ended
 
@@ -195,6 +196,18 @@ def test_starting_takes_no_time_and_may_be_cancelled(run, tmp_path):
     starting.cancel()
     assert starting.ended and not starting.failed
     assert starting._launched.process.wait(10) != 0
+
+
+def test_cancelling_a_start_ends_the_python_behind_the_launcher_too(run, tmp_path):
+    script = tmp_path / "python.py"
+    script.write_text("import time\ntime.sleep(30)", encoding="utf-8")
+    starting = start_run(run / JOB_FILE, tmp_path / "new", Interpreter((*LAUNCHER, sys.executable, str(script)), {}))
+    until = time.monotonic() + 10
+    while len(living(str(script))) < 2 and time.monotonic() < until:  # the launcher, and what it has started
+        time.sleep(0.01)
+    assert len(living(str(script))) == 2
+    starting.cancel()
+    assert none_lives(str(script))
 
 
 def test_the_job_of_a_run_names_its_cases_wherever_it_is_read_from(run, tmp_path):

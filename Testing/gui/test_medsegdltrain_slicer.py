@@ -1,0 +1,22 @@
+"""What differs in Slicer from what seems natural outside of it: caches, signals that do not come, nodes that stay in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from Testing.gui import harness
+from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, open_panel
+
+
+@pytest.fixture
+def panel(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    return open_panel(monkeypatch, fake_interpreter(pictures=True))
+
+
+def test_each_case_has_its_own_picture_although_qt_remembers_what_it_read_from_one_file(panel, folder):
+    choose_folder(panel, folder)
+    table = panel.ui.casesTable
+    harness.wait_until(lambda: not any(table.item(row, 0).icon().isNull() for row in range(4)), 60)
+    icons = [table.item(row, 0).icon().pixmap(40, 40).toImage() for row in range(4)]
+    assert not any(icons[first] == icons[second] for first in range(4) for second in range(first))
