@@ -65,10 +65,16 @@ def sendToTraining(segmentationNode: slicer.vtkMRMLSegmentationNode, volumeNode:
     """Choose both in MedSegDLTrain's parameter node, and enter that module."""
     parameterNode = _singleton(TRAINING_MODULE, "vtkMRMLScriptedModuleNode")
     with slicer.util.NodeModify(parameterNode):
-        parameterNode.SetNodeReferenceID("segmentation", segmentationNode.GetID())
+        _choose(parameterNode, "segmentation", segmentationNode)
         if volumeNode is not None:
-            parameterNode.SetNodeReferenceID("volume", volumeNode.GetID())
+            _choose(parameterNode, "volume", volumeNode)
     slicer.util.selectModule(TRAINING_MODULE)
+
+
+def _choose(parameterNode: slicer.vtkMRMLScriptedModuleNode, name: str, node: slicer.vtkMRMLNode) -> None:
+    """As Slicer's parameterNodeWrapper does: a reference without the empty parameter would be cleared when that is made."""
+    parameterNode.SetParameter(name, "")
+    parameterNode.SetNodeReferenceID(name, node.GetID())
 
 
 def _singleton(tag: str, className: str) -> slicer.vtkMRMLNode:

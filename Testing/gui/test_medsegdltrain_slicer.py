@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import slicer
 
 from Testing.gui import harness
-from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, open_panel
+from Testing.gui.medsegdltrain_panel import add_scan, choose_folder, fake_interpreter, open_panel
 
 
 @pytest.fixture
@@ -20,3 +21,15 @@ def test_each_case_has_its_own_picture_although_qt_remembers_what_it_read_from_o
     harness.wait_until(lambda: not any(table.item(row, 0).icon().isNull() for row in range(4)), 60)
     icons = [table.item(row, 0).icon().pixmap(40, 40).toImage() for row in range(4)]
     assert not any(icons[first] == icons[second] for first in range(4) for second in range(first))
+
+
+def test_what_is_sent_to_a_panel_that_was_never_opened_is_chosen_there(monkeypatch, tmp_path):
+    from MedSegDLPanel.show_nodes import sendToTraining
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    harness.load_module("MedSegDLTrain")
+    add_scan(0, "first")
+    volume, segmentation = add_scan(1, "second")
+    sendToTraining(segmentation, volume)
+    node = slicer.modules.MedSegDLTrainWidget.logic.getParameterNode()
+    assert node.volume is volume and node.segmentation is segmentation
