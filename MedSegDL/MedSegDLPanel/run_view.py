@@ -48,7 +48,7 @@ class RunView:
     def showCancel(self, run: Run, waits: bool) -> None:
         """What is chosen is running, or `waits` for another one, which the bar is about: the button takes it back."""
         self._run = run
-        text = _("&Cancel what waits") if waits else _("&Cancel")
+        text = _("&Cancel this volume (it waits)") if waits else _("&Cancel")
         self._setButton(text, True, _("Stops segmenting {title}; nothing is changed.").format(title=run.title))
         self._ui.reasonLabel.visible = False
 

@@ -26,6 +26,15 @@ def groupedModels(models: Sequence[ZooModel]) -> list[tuple[str, list[ZooModel]]
     return sorted(groups.items())
 
 
+def distinctTitles(models: Sequence[ZooModel]) -> dict[str, str]:
+    """What a list calls each model, by its id: the title, with the id where two have the same one."""
+    titles = [model.card.title for model in models]
+    return {
+        model.card.id: f"{title} ({model.card.id})" if titles.count(title) > 1 else title
+        for model, title in zip(models, titles, strict=True)
+    }
+
+
 def isFound(card: ModelCard, labels: LabelTable, search: str) -> bool:
     """Whether every word of `search` begins a word of the card's texts or label names; in any order, whatever capitals."""
     texts = (card.id.replace("_", " "), card.id, card.title, card.description, card.modality, card.anatomy, card.intended_use)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import slicer
 
-from MedSegDLLib.errors import Cancelled, InputError, MedSegDLError
+from MedSegDLLib.errors import Cancelled, InputError, MedSegDLError, ModelError
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLLib.zoo import find_model, read_model
@@ -37,7 +37,7 @@ class Run:
 
     def __init__(self, order: Order) -> None:
         self.remembered = RememberedOrder(order)
-        self.title = f"{self.remembered.volume.name or 'no volume'} · {order.modelId}"  # volume and model, for a person
+        self.title = f"{self.remembered.volume.name or 'no volume'} · {_titleOf(order.modelId)}"  # volume and model
         self.state = "queued"  # queued, running, finished, failed, cancelled
         self.stage = ""  # as the worker says: model, preprocess, trial, network, postprocess
         self.fraction = 0.0  # 0…1 of the stage; of several frames: of all
@@ -79,6 +79,14 @@ class Run:
     def end(self, state: str, error: MedSegDLError, log: tuple[str, ...] = ()) -> None:
         """There is no result."""
         self.state, self.error, self.log, self.seconds_left = state, error, log, None
+
+
+def _titleOf(modelId: str) -> str:
+    """What a person calls the model; its id where it is not here, which the run tells when its turn comes."""
+    try:
+        return read_model(find_model(modelId))[0].title
+    except ModelError:
+        return modelId
 
 
 @dataclass
@@ -152,7 +160,6 @@ class SegmentationRuns:
     def _begin(self, run: Run) -> None:
         folder = find_model(run.order.modelId)
         card, _ = read_model(folder)
-        run.title = f"{run.remembered.volume.name or 'no volume'} · {card.title}"
         origin = Origin(card.id, card.title, card.weights_sha256)
         work = _Work(run, taskOf(run.remembered, origin), origin, folder)
         run.frames = work.task.frames

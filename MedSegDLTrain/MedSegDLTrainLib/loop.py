@@ -17,7 +17,7 @@ from MedSegDLTrainLib.disk import is_full, when_there_is_room
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.measure import is_better
 from MedSegDLTrainLib.patches import Batch
-from MedSegDLTrainLib.progress import EventLog
+from MedSegDLTrainLib.progress import ASKED_TO_PAUSE, EventLog
 from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, request_to, withdraw_request
 from MedSegDLTrainLib.steps import blended
 from MedSegDLTrainLib.validate import Validated, Validator
@@ -219,7 +219,7 @@ class Loop:
 
     def _pause(self) -> None:
         self.save()
-        self.tell("paused", reason="asked to pause")
+        self.tell("paused", reason=ASKED_TO_PAUSE)
         while request_to(self._parts.run) == "pause" and not self._parts.stop.cancelled:
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         if self._parts.stop.cancelled:

@@ -10,7 +10,7 @@
 | validation | step, metric, score, best (is it so far?), patients {key: score}, seconds, blend (null or a share) |
 | checkpoint | step |
 | warning | text |
-| paused | reason (asked to pause, asked to stop, disk full) |
+| paused | reason (asked to pause, stopped as asked, the disk is full) |
 | finished | step, best_step, best_score, seconds |
 | failed | reason |
 
@@ -32,6 +32,8 @@ from MedSegDLLib.errors import OutputError
 
 # Called with every event as it is written.
 Listener = Callable[[dict], None]
+
+ASKED_TO_PAUSE = "asked to pause"  # the reason of a run that waits for a person; one that waits for room says another
 
 _TAIL = 2**16  # bytes that certainly hold the last few events
 

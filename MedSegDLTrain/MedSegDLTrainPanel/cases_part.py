@@ -94,15 +94,16 @@ class CasesPart:
         if not is_case_folder(self.folder):
             return _("There are no cases in this folder yet: the first one that you add begins it.")
         uses = [row.use for row in self.rows]
-        return _(
-            "{cases} cases of {patients} patients: {training} to train on, {validation} to validate on, {held} held out."
-        ).format(
-            cases=len(uses),
-            patients=len({row.patient for row in self.rows}),
+        sentence = _("{cases} of {patients}: {training} to train on, {validation} to validate on, {held} held out.").format(
+            cases=_casesText(len(uses)),
+            patients=_patientsText(len({row.patient for row in self.rows})),
             training=uses.count("training"),
             validation=uses.count("validation"),
             held=uses.count("held out"),
         )
+        if "validation" not in uses:
+            sentence += "\n" + _("There is nobody yet to judge a model on: add a case of another patient.")
+        return sentence
 
     def _showButtons(self) -> None:
         chosen = bool(table_rows.selectedKey(self._ui.casesTable))
@@ -112,6 +113,14 @@ class CasesPart:
             if chosen
             else _("Select a case in the table to load it.")
         )
+
+
+def _casesText(number: int) -> str:
+    return _("1 case") if number == 1 else _("{number} cases").format(number=number)
+
+
+def _patientsText(number: int) -> str:
+    return _("1 patient") if number == 1 else _("{number} patients").format(number=number)
 
 
 def _cells(row: CaseRow) -> Sequence[str]:

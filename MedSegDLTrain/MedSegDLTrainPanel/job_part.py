@@ -13,6 +13,7 @@ from MedSegDLLib.labels import LabelTable
 from MedSegDLLib.zoo import list_models
 from MedSegDLScene.command_process import CommandProcess
 from MedSegDLScene.interpreter import Interpreter
+from MedSegDLScene.model_choice import distinctTitles
 from MedSegDLTrainLib.cases import label_table_of
 from MedSegDLTrainPanel import table_rows
 from MedSegDLTrainPanel.cases_part import CasesPart
@@ -50,8 +51,8 @@ class JobPart:
         combo = self._ui.startCombo
         wasBlocked = combo.blockSignals(True)
         combo.clear()
-        for model in list_models():
-            combo.addItem(_("{title} ({model})").format(title=model.card.title, model=model.card.id), _MODEL + model.card.id)
+        for modelId, title in distinctTitles(list_models()).items():
+            combo.addItem(title, _MODEL + modelId)
         for key in starting_networks():
             combo.addItem(_("From scratch: {network}").format(network=key), _NETWORK + key)
         combo.blockSignals(wasBlocked)
@@ -79,9 +80,9 @@ class JobPart:
             self._row.say(process.sentence, process.lines)
             return
         if folder != self._cases.folder:
-            self._row.say(_("The job of the other cases was written to {file}.").format(file=output), process.lines)
+            self._row.say(_("The plan for the other cases was written to {file}.").format(file=output), process.lines)
             return
-        self._row.say(_("Written: look at the settings and their reasons, then press Start below."), process.lines)
+        self._row.say(_("Planned: look at the settings and their reasons, then press 'Start training' below."), process.lines)
         self._onWritten(output)
 
     def _wishes(self) -> JobWishes:
@@ -139,7 +140,7 @@ class JobPart:
     def _reason(self) -> str:
         """Why no job can be written now, or ""."""
         if self._row.busy:
-            return _("A job is being written.")
+            return _("The training is being planned.")
         if not self._cases.rows:
             return _("Add cases first: there are none to learn from.")
         if not any(row.use == "training" for row in self._cases.rows):

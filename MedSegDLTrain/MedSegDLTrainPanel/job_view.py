@@ -65,7 +65,7 @@ class JobView:
             self._say(str(problem))
             return
         self._kept = text
-        self._say(_("The job is usable, and kept in {file}.").format(file=self.path))
+        self._say(_("The plan can be used, and is kept in {file}.").format(file=self.path))
         self._onText()
 
     def revert(self) -> None:

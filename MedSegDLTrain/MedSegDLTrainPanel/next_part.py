@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from MedSegDLLib.errors import MedSegDLError
 from MedSegDLLib.zoo import list_models
 from MedSegDLScene.interpreter import Interpreter
+from MedSegDLScene.model_choice import distinctTitles
 from MedSegDLTrainPanel.work_row import WorkRow
 from MedSegDLTrainScene.load_case import LoadedCase, loadCandidate
 from MedSegDLTrainScene.next_case import Candidate, NextCases
@@ -30,14 +31,15 @@ class NextPart:
         combo = self._ui.nextModel
         chosen = self._modelId()
         combo.clear()
-        for model in list_models():
-            combo.addItem(f"{model.card.title} ({model.card.id})", model.card.id)
+        for modelId, title in distinctTitles(list_models()).items():
+            combo.addItem(title, modelId)
         combo.setCurrentIndex(max(combo.findData(chosen), 0) if combo.count else -1)
         self._showReason()
 
     def show(self, folder: Path | None, images: Path | None, hasCases: bool) -> None:
         """Where to look: a case folder (None: none yet), and a folder of images that are no cases yet (None: none)."""
         self._folder, self._images = folder if hasCases else None, images
+        self._ui.nextGroup.visible = hasCases  # before the first case there is nothing to choose from
         self._showReason()
 
     def start(self) -> None:
@@ -97,6 +99,10 @@ def _fraction(looking: NextCases) -> float | None:
 
 
 def _said(candidate: Candidate, ranked: int) -> str:
+    if ranked == 1:
+        return _("Loaded {name}, the last one that nobody has corrected. Correct its segments, then add it below.").format(
+            name=candidate.name
+        )
     return _(
         "Loaded {name}, of {ranked} the one that the model is least sure of (mean entropy {entropy:.3f} bits a voxel). "
         "Correct its segments, then add it below."

@@ -69,7 +69,7 @@ class PublishPart:
         def onEnded(process: CommandProcess | None) -> None:
             if process is not None and process.status == 0:
                 self._ui.publishButton.checked = False
-                self._row.say(_("“{model}” is a model of MedSegDL now.").format(model=modelId), process.lines)
+                self._row.say(_("“{model}” is a model of MedSegDL now: choose it there.").format(model=modelId), process.lines)
                 self._onPublished()
             elif process is not None and _ALTHOUGH_WORSE in process.sentence:
                 self._worse = process.sentence.partition(" Nothing was published")[0]

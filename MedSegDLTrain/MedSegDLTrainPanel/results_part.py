@@ -32,7 +32,7 @@ class ResultsPart:
     def __init__(self, ui: object, interpreter: Interpreter, row: WorkRow) -> None:
         self._ui, self._interpreter, self._row = ui, interpreter, row
         self._run, self._shown = None, None
-        titles = [_("Case"), _("Label"), _("Dice"), _("ml"), _("found")]
+        titles = [_("Case"), _("Label"), _("Dice"), _("drawn\nml"), _("found\nml")]
         table_rows.setColumns(ui.validationTable, titles, 0, {1: _LABEL_WIDTH})
         ui.overlayList.setIconSize(qt.QSize(_PICTURE_WIDTH, _PICTURE_HEIGHT))
         ui.overlayList.connect("itemDoubleClicked(QListWidgetItem*)", _openPicture)

@@ -141,7 +141,8 @@ def test_several_volumes_wait_and_each_can_be_cancelled(ready, client):
     harness.process_events(0.05)
     tree = ready.ui.queueTree
     assert [tree.topLevelItem(n).text(1) for n in range(tree.topLevelItemCount)] == ["running", "waits", "waits"]
-    assert ready.ui.applyButton.text == "&Cancel what waits"  # the third; the bar is about the first
+    assert tree.topLevelItem(2).text(0) == f"third · {TITLE}"
+    assert ready.ui.applyButton.text == "&Cancel this volume (it waits)"  # the third; the bar is about the first
     harness.click_item(tree, tree.topLevelItem(1))
     harness.grab(ready, "medsegdl_queue")
     harness.click(ready.ui.cancelQueuedButton)

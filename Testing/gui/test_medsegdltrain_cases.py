@@ -50,10 +50,17 @@ def test_an_empty_panel_says_what_to_do_first(panel):
     ui = panel.ui
     assert "Choose the folder" in ui.caseFolderSummary.text
     assert not ui.addButton.enabled and "case folder" in ui.takenLabel.text
-    assert not ui.nextCaseButton.enabled and "case folder" in ui.nextCaseButton.toolTip
+    assert not ui.nextGroup.visible  # there is nothing to choose from yet
     assert not ui.writeJobButton.enabled and "Add cases first" in ui.writeJobReason.text
-    assert not ui.startButton.enabled and "Write a job first" in ui.startReason.text
+    assert not ui.startButton.enabled and "Plan the training first" in ui.startReason.text
     picture(panel, "train_empty")
+
+
+def test_the_first_patient_is_said_to_leave_nobody_to_judge_on(panel, tmp_path):
+    choose_folder(panel, train_examples.write_case_folder(tmp_path / "first", ("approved",)))
+    first, second = panel.ui.caseFolderSummary.text.splitlines()
+    assert first == "1 case of 1 patient: 1 to train on, 0 to validate on, 0 held out."
+    assert "add a case of another patient" in second and panel.ui.nextGroup.visible
 
 
 def test_a_folder_shows_its_cases_with_pictures_and_can_be_searched(panel, folder):

@@ -7,7 +7,17 @@ import slicer
 
 from MedSegDLLib.strict_json import write_json
 from MedSegDLLib.zoo import list_models
-from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, CaseRows, ask, is_owned, status_of
+from MedSegDLTrainLib.progress import EventLog
+from MedSegDLTrainLib.run_folder import (
+    EVENTS_FILE,
+    VALIDATION_FILE,
+    BestValidation,
+    CaseRows,
+    ask,
+    is_owned,
+    owned,
+    status_of,
+)
 from Testing.gui import harness, train_examples
 from Testing.gui.medsegdltrain_panel import choose_folder, fake_interpreter, open_panel, picture, texts
 
@@ -80,6 +90,30 @@ def test_a_training_is_watched_paused_resumed_and_stopped(opened, folder):
     assert status_of(folder.with_name("run")).state == "stopped" and ui.pauseButton.text == "Resume"
 
 
+def test_a_second_training_of_the_same_cases_is_asked_about(opened, folder):
+    panel = opened(steps=1000)
+    start(panel)
+    harness.answer("Cancel")
+    harness.click(panel.ui.startButton)
+    assert "still at work" in harness.take_shown()[0].text
+    assert not folder.with_name("run-2").exists()
+
+
+def test_a_run_that_waits_for_room_on_the_disk_says_so_and_has_nothing_to_resume(opened, folder):
+    run = train_examples.write_run(folder.with_name("run"), folder, steps=100, done=12)
+    with owned(run):
+        EventLog(run / EVENTS_FILE).write("paused", step=12, reason="the disk is full: make room, then the run goes on")
+        panel = opened()
+        shows(panel, "Paused")
+        assert "The disk is full: make room" in panel.ui.runState.text
+        assert not panel.ui.pauseButton.enabled and panel.ui.stopButton.enabled
+        picture(panel, "train_disk_full")
+        EventLog(run / EVENTS_FILE).write("warning", step=12, text="There is room on the disk again: the run goes on.")
+        EventLog(run / EVENTS_FILE).write("step", step=13, loss=0.3, rate=0.01, seconds_per_step=0.05, seconds_left=61.0)
+        shows(panel, "There is room on the disk again")
+        assert panel.ui.pauseButton.enabled and "about 60 s left" in panel.ui.runState.text
+
+
 def test_curves_go_on_while_a_training_does(opened):
     panel = opened()
     start(panel)
@@ -121,6 +155,7 @@ def test_a_finished_run_shows_cases_report_and_pictures(opened, folder):
     ui = panel.ui
     assert texts(ui.validationTable)[0][:3] == ["scan-2", train_examples.LABEL, "0.910"]
     assert not ui.pauseButton.enabled and not ui.stopButton.enabled and not ui.overlayList.visible
+    assert "best Dice 0.910" in ui.runState.text and "publish it" in ui.runState.text
     harness.click(ui.reportButton)
     ended(panel)
     assert [url.rpartition("/")[2] for url in harness.take_opened()] == ["report.html"]
@@ -154,7 +189,7 @@ def test_a_published_model_is_there_at_once(opened, folder):
     assert card.training.data_kind == "real"
     assert "ours" in panel.ui.reportMessage.text and not panel.ui.publishGroup.visible
     offered = [panel.ui.startCombo.itemText(row) for row in range(panel.ui.startCombo.count)]
-    assert "Our scanner (ours)" in offered
+    assert "Our scanner" in offered
     picture(panel, "train_published")
 
 

@@ -9,7 +9,7 @@ import slicer
 from MedSegDLLib.labels import Label, LabelTable
 from MedSegDLLib.model_card import Expected, ModelCard
 from MedSegDLLib.zoo import ZooModel, find_model, read_model
-from MedSegDLScene.model_choice import groupedModels, isFound, modalityOf, warningsFor
+from MedSegDLScene.model_choice import distinctTitles, groupedModels, isFound, modalityOf, warningsFor
 from Testing.scene.examples import GRIDS, volumeOn
 
 CARD, TABLE = read_model(find_model("lv_cine_mr"))
@@ -41,6 +41,11 @@ def test_models_by_anatomy():
     models = [ZooModel(None, card) for card in (*cards, _card(id="k", title="K", anatomy="Knee, cartilage"))]
     grouped = [(group, [model.card.title for model in models]) for group, models in groupedModels(models)]
     assert grouped == [("Heart", ["a", "B"]), ("Knee", ["K"])]
+
+
+def test_models_of_one_title_are_told_apart_by_their_ids():
+    models = [ZooModel(None, _card(id=name, title=title)) for name, title in (("a", "Heart"), ("b", "Knee"), ("c", "Heart"))]
+    assert distinctTitles(models) == {"a": "Heart (a)", "b": "Knee", "c": "Heart (c)"}
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,9 @@ def test_minutes_choose_the_network_and_the_run_decides_how_long(case_folder, tm
     # 2,000 steps in 0.8 · 25 minutes are 0.6 s a step: 16 features take 0.48 s, 24 would take 0.72 s
     assert job.network.numbers["features_per_stage"][0] == 16
     assert (job.optimisation.minutes, job.optimisation.epochs) == (25, 10)  # 2,500 steps
-    assert "a first guess" in job.reasons["optimisation.epochs"]
+    assert "a first guess of what fits into 25 minutes" in job.reasons["optimisation.epochs"]
+    short = planned_job(case_folder, tmp_path / "short.json", Wishes(network="unet_2d", minutes=1), machine(seconds))
+    assert "a first guess of what fits into 60 s" in short.reasons["optimisation.epochs"]
 
 
 def test_a_short_run_has_short_epochs(case_folder, tmp_path):

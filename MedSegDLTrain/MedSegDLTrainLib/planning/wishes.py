@@ -76,7 +76,7 @@ def lasting(
     why = f"{steps:,} steps, about {time_text(steps * fit.seconds / USABLE_TIME)} with validation: {step}"
     if wishes.timed:
         per_epoch = wishes.steps_per_epoch or min(max(steps // _FEWEST_EPOCHS, _SHORTEST_EPOCH), _STEPS_PER_EPOCH)
-        why = f"a first guess of what fits into {minutes:g} minutes ({step}); the run times itself and decides"
+        why = f"a first guess of what fits into {time_text(60 * minutes)} ({step}); the run times itself and decides"
     reasons = {"optimisation.epochs": why, "optimisation.precision": fit.precision_why}
     reasons |= {"optimisation.minutes": "asked for"} if wishes.timed else {}
     epochs, precision = max(steps // per_epoch, 1), fit.trial.precision
