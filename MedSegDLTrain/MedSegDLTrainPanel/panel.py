@@ -47,8 +47,9 @@ class TrainPanel:
         self.publish = PublishPart(ui, interpreter, self._rows["report"], self.refresh)
         self.curves = CurvesPart(ui)
         self.runs = RunsList(ui, self._onLook)
-        ui.caseFolderPath.connect("currentPathChanged(QString)", self._onFolderTyped)
-        ui.imagesPath.connect("currentPathChanged(QString)", self._tellNext)
+        for field, hear in ((ui.caseFolderPath, self._onFolderTyped), (ui.imagesPath, self._tellNext)):
+            field.connect("currentPathChanged(QString)", hear)
+            field.connect("validInputChanged(bool)", hear)  # an empty field does not say that its path has changed
 
     def show(self, node: object | None) -> None:
         """Follow the parameter node (None: the scene is being closed), which may have changed."""
@@ -105,11 +106,13 @@ class TrainPanel:
         images = Path(self._ui.imagesPath.currentPath) if self._ui.imagesPath.currentPath else None
         self.next.show(self.cases.folder, images, bool(self.cases.rows))
 
-    def _onFolderTyped(self, path: str) -> None:
+    def _onFolderTyped(self) -> None:
+        path = self._ui.caseFolderPath.currentPath
         if self._node is None or path == self._node.caseFolder:
             return
-        self._node.job = ""  # it was of the other cases
-        self._node.caseFolder = path
+        with slicer.util.NodeModify(self._node):
+            self._node.job = ""  # it was of the other cases
+            self._node.caseFolder = path
         if is_case_folder(Path(path)):
             qt.QSettings().setValue(_FOLDER_SETTING, path)
 

@@ -219,3 +219,7 @@ def test_a_path_is_typed_or_chosen(ctk, tmp_path):
     edit.browse()
     assert edit.currentPath == str(tmp_path)
     assert harness.take_shown()[0].kind == "getExistingDirectory"
+    valid = []
+    edit.connect("validInputChanged(bool)", valid.append)
+    edit.currentPath = ""
+    assert valid == [False] and paths[-1] == str(tmp_path)  # nobody is told that the path is empty now

@@ -33,3 +33,14 @@ def test_what_is_sent_to_a_panel_that_was_never_opened_is_chosen_there(monkeypat
     sendToTraining(segmentation, volume)
     node = slicer.modules.MedSegDLTrainWidget.logic.getParameterNode()
     assert node.volume is volume and node.segmentation is segmentation
+
+
+def test_a_field_that_is_emptied_counts_as_empty(panel, folder, tmp_path):
+    choose_folder(panel, folder)
+    panel.ui.imagesPath.currentPath = str(tmp_path)
+    assert panel.panel.next._images == tmp_path
+    panel.ui.imagesPath.currentPath = ""
+    assert panel.panel.next._images is None
+    panel.ui.caseFolderPath.currentPath = ""
+    assert panel.logic.getParameterNode().caseFolder == ""
+    assert panel.ui.caseFolderSummary.text.startswith("Choose the folder") and not panel.ui.casesTable.visible

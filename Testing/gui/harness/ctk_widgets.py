@@ -154,8 +154,17 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         layout.addWidget(self._combo)
         layout.addWidget(self._button)
         self.setFocusProxy(self._combo)
-        self._combo.editTextChanged.connect(self.currentPathChanged)
+        self._valid = False
+        self._combo.editTextChanged.connect(self._onText)
         self._button.clicked.connect(self.browse)
+
+    def _onText(self, path: str) -> None:
+        """An empty path is no valid input (its pattern is ".+"), and only valid input is said to have changed."""
+        was, self._valid = self._valid, bool(path)
+        if path:
+            self.currentPathChanged.emit(path)
+        if was != self._valid:
+            self.validInputChanged.emit(self._valid)
 
     def _currentPath(self) -> str:
         return self._combo.currentText()
