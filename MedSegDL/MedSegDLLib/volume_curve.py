@@ -63,7 +63,7 @@ class VolumeCurve:
             listed = ", ".join(map(str, missing))
             return f"{self.label} was not found in frame {listed}: do not trust its end-systolic volume and ejection fraction."
         if len(self.volumes_ml) < 2:
-            return f"One frame does not make a heart beat: {self.label} has no ejection fraction of worth."
+            return f"One frame does not make a heart beat: {self.label} has no ejection fraction."
         return ""
 
 

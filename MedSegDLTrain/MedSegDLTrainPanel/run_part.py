@@ -174,7 +174,7 @@ def _facts(status: RunStatus, history: RunHistory) -> list[str]:
 def _hint(status: RunStatus) -> str:
     """What a person can do now, or why the run stands still."""
     if status.state == "failed" or _waitsForRoom(status):
-        return status.reason[:1].upper() + status.reason[1:]
+        return status.reason[:1].upper() + status.reason[1:].rstrip(".") + "."
     return {
         "killed": _("The computer or the training was switched off: Resume goes on from the last checkpoint."),
         "paused": _("Resume lets it go on."),

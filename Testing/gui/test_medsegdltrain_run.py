@@ -105,13 +105,14 @@ def test_a_run_that_waits_for_room_on_the_disk_says_so_and_has_nothing_to_resume
         EventLog(run / EVENTS_FILE).write("paused", step=12, reason="the disk is full: make room, then the run goes on")
         panel = opened()
         shows(panel, "Paused")
-        assert "The disk is full: make room" in panel.ui.runState.text
+        assert "The disk is full: make room, then the run goes on." in panel.ui.runState.text
         assert not panel.ui.pauseButton.enabled and panel.ui.stopButton.enabled
         picture(panel, "train_disk_full")
         EventLog(run / EVENTS_FILE).write("warning", step=12, text="There is room on the disk again: the run goes on.")
         EventLog(run / EVENTS_FILE).write("step", step=13, loss=0.3, rate=0.01, seconds_per_step=0.05, seconds_left=61.0)
         shows(panel, "There is room on the disk again")
-        assert panel.ui.pauseButton.enabled and "about 60 s left" in panel.ui.runState.text
+        harness.wait_until(lambda: panel.ui.pauseButton.enabled, 20)
+        assert "about 60 s left" in panel.ui.runState.text
 
 
 def test_curves_go_on_while_a_training_does(opened):

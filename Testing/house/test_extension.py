@@ -167,6 +167,18 @@ def test_the_entry_for_the_extensions_index_fits_its_schema_and_the_cmake_file()
     assert entry["build_dependencies"] == depends.split(";") and entry["tier"] == 1 and entry["category"] == "Segmentation"
 
 
+def test_what_the_extensions_index_looks_at_without_a_network_is_right():
+    """As its scripts/check_description_files.py: one name, a licence, line ends, and a repository below 100 MB."""
+    entry = ROOT / "Resources" / "MedSegDL.json"
+    (project,) = re.findall(r"^project\((\w+)\)", (ROOT / "CMakeLists.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert project == entry.stem and not project.lower().startswith("slicer")
+    assert (ROOT / "LICENSE.txt").is_file() and b"\r" not in entry.read_bytes()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout.splitlines()
+    assert sum((ROOT / file).stat().st_size for file in listed if (ROOT / file).is_file()) < 50e6
+
+
 # The keys of Slicer's slicer-extension-catalog-entry-schema-v1.0.1.json.
 ENTRY_SCHEMA = {
     "type": "object",
