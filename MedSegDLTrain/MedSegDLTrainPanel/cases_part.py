@@ -13,6 +13,7 @@ from MedSegDLTrainPanel import table_rows
 from MedSegDLTrainPanel.thumbnails import Thumbnails
 from MedSegDLTrainScene.case_table import CaseRow, is_case_folder, read_case_table
 from MedSegDLTrainScene.load_case import LoadedCase, loadCase
+from MedSegDLTrainScene.looking import is_absent
 
 _SOURCE_WIDTH = 90
 
@@ -89,7 +90,7 @@ class CasesPart:
     def _summary(self) -> str:
         if self.folder is None:
             return _("Choose the folder that holds your cases, or type where a new one shall be.")
-        if not self.folder.exists():
+        if is_absent(self.folder):
             return _("There is no such folder yet: it is made when you add the first case.")
         if not is_case_folder(self.folder):
             return _("There are no cases in this folder yet: the first one that you add begins it.")

@@ -32,7 +32,7 @@ class JobPart:
         self, ui: object, interpreter: Interpreter, row: WorkRow, cases: CasesPart, onWritten: Callable[[Path], None]
     ) -> None:
         self._ui, self._interpreter, self._row, self._cases, self._onWritten = ui, interpreter, row, cases, onWritten
-        self._node = None
+        self._node, self._offered = None, frozenset()
         table_rows.setColumns(ui.labelsTable, [_("Label"), _("Value")], 0)
         ui.startCombo.connect("currentIndexChanged(int)", self._onStart)
         ui.writeJobButton.connect("clicked(bool)", self.write)
@@ -43,6 +43,8 @@ class JobPart:
         self._node = node
         if node is not None:
             self._selectStart(node.startFrom)
+            if not node.startFrom:
+                self._onStart()  # what is seen is chosen: should it be deleted, nothing else takes its place unsaid
             self._showLabels()
         self._showButton()
 
@@ -55,6 +57,7 @@ class JobPart:
             combo.addItem(title, _MODEL + modelId)
         for key in starting_networks():
             combo.addItem(_("From scratch: {network}").format(network=key), _NETWORK + key)
+        self._offered = frozenset(combo.itemData(index) for index in range(combo.count))
         combo.blockSignals(wasBlocked)
         self._selectStart(self._node.startFrom if self._node else "")
 
@@ -105,8 +108,10 @@ class JobPart:
             self._node.startFrom = self._start()
 
     def _selectStart(self, start: str) -> None:
-        """What the scene asks for, or else the first."""
+        """What the scene asks for, also a model that is not here any more; the first where it asks for nothing."""
         combo = self._ui.startCombo
+        if start and combo.findData(start) < 0:
+            combo.addItem(_("{model} (not here any more)").format(model=_nameOf(start)), start)
         index = max(combo.findData(start), 0)
         if combo.count and combo.currentIndex != index:
             combo.setCurrentIndex(index)
@@ -145,7 +150,16 @@ class JobPart:
             return _("Add cases first: there are none to learn from.")
         if not any(row.use == "training" for row in self._cases.rows):
             return _("None of the cases is one to train on: add a case of another patient.")
+        if self._start() not in self._offered:
+            return _("'{model}' is not here any more: choose something else to start from, or bring it back.").format(
+                model=_nameOf(self._start())
+            )
         return ""
+
+
+def _nameOf(start: str) -> str:
+    """The id of a model, or the key of a network."""
+    return start.removeprefix(_MODEL).removeprefix(_NETWORK)
 
 
 def _labelCells(label: object) -> list:

@@ -11,6 +11,7 @@ from MedSegDLScene.interpreter import Interpreter
 from MedSegDLTrainLib import thumbnails
 from MedSegDLTrainLib.cases import CASES_FILE, Case, read_case_list
 from MedSegDLTrainScene.command_work import CommandWork
+from MedSegDLTrainScene.looking import holds
 
 _USES = {"train": "training", "validation": "validation", "test": "held out"}
 
@@ -30,7 +31,7 @@ class CaseRow:
 
 def is_case_folder(folder: Path) -> bool:
     """Whether somebody has begun a case folder there."""
-    return (folder / CASES_FILE).is_file()
+    return holds(folder, CASES_FILE)
 
 
 def read_case_table(folder: Path) -> tuple[CaseRow, ...]:

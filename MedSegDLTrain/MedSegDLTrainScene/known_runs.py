@@ -11,6 +11,7 @@ from MedSegDLLib.folders import data_folder
 from MedSegDLLib.strict_json import read_json, write_json
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job
 from MedSegDLTrainLib.run_folder import JOB_FILE, is_unused
+from MedSegDLTrainScene.looking import holds
 
 _RUNS_FILE, _MOST = "runs.json", 200
 
@@ -24,7 +25,7 @@ class _Known:
 
 def known_runs() -> tuple[Path, ...]:
     """The runs that were remembered and are still there, the latest first."""
-    return tuple(run for run in map(Path, _read().runs) if (run / JOB_FILE).is_file())
+    return tuple(run for run in map(Path, _read().runs) if holds(run, JOB_FILE))
 
 
 def remember_run(run: Path) -> None:

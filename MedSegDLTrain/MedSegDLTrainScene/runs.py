@@ -176,7 +176,7 @@ def _device(run: Path) -> str:
 def _told(ask_status: Callable[[], RunStatus]) -> RunStatus:
     try:
         return _with_locks(ask_status)
-    except MedSegDLError as reason:
+    except (MedSegDLError, OSError) as reason:  # OSError: a network drive has gone
         return RunStatus(MISSING, reason=str(reason))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from MedSegDLLib.errors import InputError
 from MedSegDLTrainLib.report_note import PAGE_FILE, REPORT_FOLDER, read_note
 from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, read_best
+from MedSegDLTrainScene.looking import holds
 
 _KINDS = {"worst": "Worst case", "best": "Best case"}
 
@@ -34,7 +35,7 @@ class Picture:
 
 def best_validation(run: Path) -> BestValidation | None:
     """Step, measure and score of the best validation so far, None before the first; raises InputError if it is damaged."""
-    return read_best(run) if (run / VALIDATION_FILE).is_file() else None
+    return read_best(run) if holds(run, VALIDATION_FILE) else None
 
 
 def validation_rows(run: Path) -> tuple[ValidationRow, ...]:
@@ -51,8 +52,8 @@ def report_arguments(run: Path) -> tuple[str, ...]:
 
 def report_page(run: Path) -> Path | None:
     """The report, to be opened in a browser, if it has been made."""
-    page = run / REPORT_FOLDER / PAGE_FILE
-    return page if page.is_file() else None
+    folder = run / REPORT_FOLDER
+    return folder / PAGE_FILE if holds(folder, PAGE_FILE) else None
 
 
 def report_pictures(run: Path) -> tuple[Picture, ...]:
@@ -60,9 +61,9 @@ def report_pictures(run: Path) -> tuple[Picture, ...]:
     found = []
     for kind, words in _KINDS.items():
         for number in range(1, 10):
-            path = run / REPORT_FOLDER / f"{kind}_{number}.png"
-            if path.is_file():
-                found.append(Picture(path, words if number == 1 else f"{words}, number {number}"))
+            name = f"{kind}_{number}.png"
+            if holds(run / REPORT_FOLDER, name):
+                found.append(Picture(run / REPORT_FOLDER / name, words if number == 1 else f"{words}, number {number}"))
     return tuple(found) if report_page(run) else ()
 
 

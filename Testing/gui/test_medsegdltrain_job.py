@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,23 @@ def test_models_and_networks_are_offered_to_start_from(panel):
     assert "From scratch: unet_2d" in offered
     harness.choose(combo, "From scratch: unet_2d")
     assert panel.logic.getParameterNode().startFrom == "network:unet_2d"
+
+
+def test_a_start_model_that_is_deleted_is_not_replaced_unsaid(monkeypatch, folder, zoo, tmp_path):
+    panel = open_panel(monkeypatch, fake_interpreter())
+    choose_folder(panel, folder)
+    node, ui = panel.logic.getParameterNode(), panel.ui
+    assert node.startFrom == "model:lv_cine_mr"  # the first, which nobody has touched
+    harness.choose(ui.startCombo, "Whatever is bright")
+    assert ui.writeJobButton.enabled
+    shutil.rmtree(tmp_path / "listed" / "two")
+    panel.parent.exit()
+    panel.parent.enter()
+    assert ui.startCombo.currentText == "two (not here any more)" and node.startFrom == "model:two"
+    assert not ui.writeJobButton.enabled and "'two' is not here any more" in ui.writeJobReason.text
+    picture(panel, "train_start_gone")
+    harness.choose(ui.startCombo, "From scratch: unet_2d")
+    assert ui.writeJobButton.enabled and not ui.writeJobReason.visible
 
 
 def test_a_written_job_is_shown_with_its_reasons_and_can_be_started(panel, folder):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import slicer
 
-from Testing.gui import harness
-from Testing.gui.medsegdltrain_panel import add_scan, choose_folder, fake_interpreter, open_panel
+from MedSegDLTrainScene.known_runs import remember_run
+from Testing.gui import harness, train_examples
+from Testing.gui.medsegdltrain_panel import add_scan, choose_folder, fake_interpreter, open_panel, texts
 
 
 @pytest.fixture
@@ -44,3 +47,27 @@ def test_a_field_that_is_emptied_counts_as_empty(panel, folder, tmp_path):
     panel.ui.caseFolderPath.currentPath = ""
     assert panel.logic.getParameterNode().caseFolder == ""
     assert panel.ui.caseFolderSummary.text.startswith("Choose the folder") and not panel.ui.casesTable.visible
+
+
+def test_a_folder_that_nobody_may_look_into_is_told_and_hides_no_other(panel, folder, tmp_path, monkeypatch):
+    """Letter by letter: who types a path passes folders of other people; and a network drive may go."""
+    locked, stat = tmp_path / "locked", Path.stat
+
+    def denied(path, **options):
+        if locked in path.parents:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    locked.mkdir()
+    train_examples.write_run(locked / "run", folder)
+    remember_run(locked / "run")
+    monkeypatch.setattr(Path, "stat", denied)
+    choose_folder(panel, locked / "cases")
+    assert "no cases in this folder yet" in panel.ui.caseFolderSummary.text
+    train_examples.write_run(tmp_path / "run", folder)
+    choose_folder(panel, folder)
+    assert [row[0] for row in texts(panel.ui.runsTable)] == ["run"]
+    assert panel.panel.runs.selected.status.state == "finished"
+    monkeypatch.setattr(Path, "stat", lambda path, **options: denied(locked / path.name, **options))
+    panel.panel.runs.lookNow()
+    assert texts(panel.ui.runsTable)[0][1] == "missing"
