@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+import qt
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
@@ -124,6 +125,10 @@ def _patientsText(number: int) -> str:
     return _("1 patient") if number == 1 else _("{number} patients").format(number=number)
 
 
-def _cells(row: CaseRow) -> Sequence[str]:
-    status = statusText(row.status)
-    return [row.name, status, useText(row.use), row.source, row.patient]
+def _cells(row: CaseRow) -> list:
+    """The source is the model whose prediction was corrected, which says more than the name of a file, if there was one."""
+    source = qt.QTableWidgetItem(row.model or row.source)
+    source.setToolTip(_("model {model}, file {file}").format(model=row.model, file=row.source) if row.model else row.source)
+    name = qt.QTableWidgetItem(row.name)
+    name.setToolTip(_("{name}, patient {patient}").format(name=row.name, patient=row.patient))
+    return [name, statusText(row.status), useText(row.use), source, row.patient]

@@ -22,7 +22,7 @@ PLACE = Path(tempfile.gettempdir()) / "hearts"  # the case folder is to be seen 
 
 PICTURES = Path(__file__).parents[2] / "Resources" / "Screenshots"
 WIDTH = 400
-COLOURS = 96
+COLOURS = 192
 MARGIN = 12
 MODEL = "lv_cine_mr"
 SECTIONS = ("casesSection", "trainingSection", "runSection")
@@ -35,8 +35,10 @@ def take(panel: Any, name: str, most: int = 1000) -> None:
     with Image.open(harness.grab(panel, f"tutorial_{name}")) as large:
         small = large.convert("RGB").resize((WIDTH, large.height * WIDTH // large.width), Image.Resampling.LANCZOS)
     small = without_empty_end(small.crop((0, 0, WIDTH, min(most, small.height))))
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
-    print(f"{name}.png {small.size}, {(PICTURES / f'{name}.png').stat().st_size // 1000} kB", flush=True)
+    few = small.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)  # keeps small bright areas
+    path = PICTURES / f"{name}.png"
+    few.save(path, optimize=True)
+    print(f"{path.name} {small.size}, {path.stat().st_size // 1000} kB", flush=True)
 
 
 def without_empty_end(picture: Image.Image) -> Image.Image:

@@ -86,8 +86,16 @@ def test_long_names_lose_their_middle_so_that_their_ends_tell_them_apart(panel, 
     choose_folder(panel, folder)
     table = panel.ui.casesTable
     assert table.textElideMode == qt.Qt.ElideMiddle
-    assert table.item(3, 0).toolTip() == "MedSegDL-beating-heart-phantom-4"
+    assert table.item(3, 0).toolTip() == "MedSegDL-beating-heart-phantom-4, patient P4"
     picture(panel, "train_long_cases")
+
+
+def test_a_case_says_which_model_was_corrected(panel, folder):
+    cases = [replace(case, model="lv_cine_mr", model_sha256="0" * 64) for case in read_case_list(folder).cases]
+    write_cases(folder, cases, {train_examples.LABEL: 1}, "MR")
+    choose_folder(panel, folder)
+    assert texts(panel.ui.casesTable)[0] == ["scan-1", "approved", "training", "lv_cine_mr"]
+    assert panel.ui.casesTable.item(0, 3).toolTip() == "model lv_cine_mr, file scan-1.nrrd"
 
 
 def test_a_double_click_loads_a_case_to_correct(panel, folder):
