@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -109,7 +110,9 @@ def remove_case(folder: Path, name: str) -> None:
         others = tuple(other for other in document.cases if other.name != name)
         write_case_list(folder, CaseList(others, document.patients), read_dataset(folder))
         _forget(folder, case)
-        earlier = [earlier_label_path(folder, replace(case, version=version)) for version in range(1, case.version)]
+        earlier = [
+            earlier_label_path(folder, replace(case, version=version)) for version in range(1, case.version + 1)
+        ]  # stopped ones, too
         for path in (image_path(folder, case), label_path(folder, case), *earlier):
             path.unlink(missing_ok=True)
 
@@ -272,6 +275,7 @@ def _only_slices(array: np.ndarray, slices: tuple[int, ...]) -> np.ndarray:
 
 def _placed(document: CaseList, new: NewCase, image: Image) -> tuple[Case, CaseList]:
     """The case as it will be, and the list with its patient in it."""
+    new = replace(new, patient=_patient_key(new.patient, [patient.key for patient in document.patients]))
     patient = next((patient for patient in document.patients if patient.key == new.patient), None)
     if patient is None:
         patient = drawn(document.patients, new.patient, new.split)
@@ -285,6 +289,31 @@ def _placed(document: CaseList, new: NewCase, image: Image) -> tuple[Case, CaseL
     name, version = (before.name, before.version + 1) if before else (_free_name(document, new.image), 1)
     case = Case(name, new.patient, patient.split, new.status, version, new.image.name, content, new.model, new.model_sha256)
     return case, document
+
+
+def _patient_key(given: str, known: Sequence[str]) -> str:
+    """The key as the folder writes it, whatever spaces or forms of one letter somebody types; raises InputError for none.
+
+    One person under two keys could be trained on and validated on at once: keys that differ in capitals only are refused.
+    """
+    if given in known:
+        return given
+    key = _plain(given)
+    if not key:
+        raise InputError("The patient's key is empty: give one that is the same for all images of one person.")
+    for other in known:
+        if _plain(other) == key:
+            return other
+        if _plain(other).casefold() == key.casefold():
+            raise InputError(
+                f"There is a patient '{other}' already: write '{key}' the same way, or give another person another key."
+            )
+    return key
+
+
+def _plain(key: str) -> str:
+    """Without spaces at the ends, and ö as one character, which macOS writes as two in names of files."""
+    return unicodedata.normalize("NFC", " ".join(key.split()))
 
 
 def _free_name(document: CaseList, path: Path) -> str:

@@ -25,7 +25,8 @@ IGNORE = 255
 LARGEST_LABEL = IGNORE - 1
 BACKGROUND_NAME, IGNORE_NAME = "background", "ignore"  # in nnU-Net's dataset.json
 
-STATUSES = ("predicted", "corrected", "approved")
+PREDICTED = "predicted"  # nobody has looked at such labels: neither trained on nor measured against
+STATUSES = (PREDICTED, "corrected", "approved")
 CASES_FILE, DATASET_FILE = "cases.json", "dataset.json"
 
 

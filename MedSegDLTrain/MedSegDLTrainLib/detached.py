@@ -82,6 +82,7 @@ def launch(
 
 def _log_path(run: Path) -> Path:
     """Beside the folder, which must be empty when a run begins."""
+    run = run.resolve()  # "." has no name
     run.parent.mkdir(parents=True, exist_ok=True)
     return run.with_name(f"{run.name}.{LOG_FILE}")
 

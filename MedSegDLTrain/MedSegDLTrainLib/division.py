@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.cases import Case, CaseList
+from MedSegDLTrainLib.cases import PREDICTED, Case, CaseList
 from MedSegDLTrainLib.job import Validation
 from MedSegDLTrainLib.splits import fold_of
 
 
 @dataclass(frozen=True)
 class Division:
-    """Cases by their use; `unused` are those of patients that a job leaves aside."""
+    """Cases by their use; `unused` are those that nobody has corrected, and of patients that a job leaves aside."""
 
     training: tuple[Case, ...]
     validation: tuple[Case, ...]
@@ -24,7 +24,8 @@ class Division:
 def divided(document: CaseList, how: Validation) -> Division:
     """The division that a job asks for; patients held out as "test" are held out whatever it says.
 
-    Raises InputError if the job names a patient whom the folder lacks, or nothing is left to train on.
+    Cases that are only predicted have no use: a model would learn its own mistakes, and be praised for them. Raises
+    InputError if the job names a patient whom the folder lacks, or nothing is left to train on.
     """
     check_patients(document, (*how.patients, *how.train_patients))
     parts: dict[str, list[Case]] = {"training": [], "validation": [], "held_out": [], "unused": []}
@@ -32,11 +33,18 @@ def divided(document: CaseList, how: Validation) -> Division:
     for case in document.cases:
         parts[_part(case, how, left_out)].append(case)
     if not parts["training"]:
-        raise InputError("The case folder has no case to train on: add some, or leave out fewer patients.")
+        raise InputError(f"The case folder has no case to train on: {_remedy(document)}, or leave out fewer patients.")
     return Division(**{name: tuple(cases) for name, cases in parts.items()})
 
 
+def _remedy(document: CaseList) -> str:
+    only_predicted = any(case.status == PREDICTED for case in document.cases)
+    return "correct some of those that are only predicted" if only_predicted else "add some"
+
+
 def _part(case: Case, how: Validation, left_out: set[str]) -> str:
+    if case.status == PREDICTED:
+        return "unused"
     if case.split == "test":
         return "held_out"
     if case.patient in left_out:

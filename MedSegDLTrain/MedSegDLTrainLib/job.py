@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.model_card import Inference, NetworkSpec, Postprocessing, Preprocessing
+from MedSegDLLib.model_card import CARD_FILE, Inference, NetworkSpec, Postprocessing, Preprocessing
 from MedSegDLLib.strict_json import parse_json, read_json, schema_of, write_json
 from MedSegDLTrainLib.job_checks import problems_of
 
@@ -170,9 +170,12 @@ def write_job(job: TrainingJob, path: Path) -> None:
 
 
 def localised(job: TrainingJob, base: Path) -> TrainingJob:
-    """The job of a file in the folder `base` with paths that no longer depend on where it lies."""
+    """The job of a file in the folder `base` with paths that no longer depend on where it lies.
+
+    `start_from` becomes an absolute path if it is a model's folder; a folder that is only called like a model is none.
+    """
     model = base / job.start_from
-    start = str(model.resolve()) if job.start_from and model.is_dir() else job.start_from
+    start = str(model.resolve()) if job.start_from and (model / CARD_FILE).is_file() else job.start_from
     return replace(job, cases=str((base / job.cases).resolve()), start_from=start)
 
 

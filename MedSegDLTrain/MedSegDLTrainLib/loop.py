@@ -47,7 +47,8 @@ class StopRequests(CancelToken):
 class LoopParts:
     """What a loop works with; `steps` is the number of all steps of the run, `start` what the job's blends are made with.
 
-    `facts` are told whenever the run starts, see the event `started` in progress.py.
+    `validation_seconds`: how long a validation is expected to take until there has been one, 0 if nobody knows. `facts` are
+    told whenever the run starts, see the event `started` in progress.py.
     """
 
     job: TrainingJob
@@ -58,7 +59,13 @@ class LoopParts:
     stop: CancelToken
     checkpoint_seconds: float
     start: Weights | None = None
+    validation_seconds: float = 0.0
     facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def judged_at_the_end(parts: LoopParts) -> int:
+    """How many weights are validated after the last step: the trained ones, and their blends with those of the start."""
+    return 1 + (len(parts.job.optimisation.blends) if parts.start is not None else 0)
 
 
 class Loop:
@@ -83,7 +90,9 @@ class Loop:
         """
         began = time.monotonic()
         for batch in batches:
+            asked = time.monotonic()
             self._heed()
+            began += time.monotonic() - asked  # a pause is no training
             loss = step(batch, self._tally.step, self._parts.steps)
             self._count(loss, len(batch.cases), time.monotonic() - began)
             if self._tally.step % self._parts.job.optimisation.steps_per_epoch == 0:
@@ -134,10 +143,19 @@ class Loop:
         )
 
     def _seconds_left(self, seconds_per_step: float) -> float:
-        """Steps as fast as the last ones, with validations as often as up to now, and the last validation."""
-        tally = self._tally
-        validating = 1 + tally.validation_seconds / tally.training_seconds
-        return (self._parts.steps - tally.step) * seconds_per_step * validating + tally.last_validation_seconds
+        """Steps as fast as the last ones; as many validations as may still come, as long as the last one."""
+        steps = (self._parts.steps - self._tally.step) * seconds_per_step
+        once = self._tally.last_validation_seconds or self._parts.validation_seconds
+        return steps + (self._validations_before_the_end(steps, once) + judged_at_the_end(self._parts)) * once
+
+    def _validations_before_the_end(self, seconds: float, once: float) -> int:
+        """How many of `once` seconds each may come in `seconds` of steps: one an epoch at most, within their share."""
+        share, how = self._parts.job.validation.share, self._parts.job.optimisation
+        epochs = max(self._parts.steps - 1, 0) // how.steps_per_epoch - self._tally.step // how.steps_per_epoch
+        if not once or share == 1:
+            return max(epochs, 0)
+        room = share / (1 - share) * (self._tally.training_seconds + seconds) - self._tally.validation_seconds
+        return max(min(epochs, int(room / once)), 0)
 
     def _end_epoch(self) -> None:
         steps = self._parts.job.optimisation.steps_per_epoch
@@ -203,7 +221,8 @@ class Loop:
         if self._parts.start is None:
             return
         for share in self._parts.job.optimisation.blends:
-            self._judge(blended(self._parts.start, self._state.published.state_dict(), share), share)
+            weights = blended(self._parts.start, self._state.published.state_dict(), share)
+            self._tally.validation_seconds += self._judge(weights, share)
 
     def _heed(self) -> None:
         """Do what others ask for between two steps."""

@@ -23,7 +23,7 @@ from MedSegDLLib.segment import segment
 from MedSegDLLib.segmentation_file import SEGMENTATION_SUFFIX, write_segmentation
 from MedSegDLLib.strict_json import read_json, to_json
 from MedSegDLTrainLib.case_folder import content_of, file_key
-from MedSegDLTrainLib.cases import CASES_FILE, image_path, next_folder, read_case_list
+from MedSegDLTrainLib.cases import CASES_FILE, PREDICTED, image_path, next_folder, read_case_list
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def uncorrected(folder: Path, images: Path | None = None) -> list[Uncorrected]:
     found = []
     if images is None or (folder / CASES_FILE).is_file():
         cases = read_case_list(folder).cases
-        found = [Uncorrected(case.name, image_path(folder, case)) for case in cases if case.status == "predicted"]
+        found = [Uncorrected(case.name, image_path(folder, case)) for case in cases if case.status == PREDICTED]
     return found + [Uncorrected("", path) for path in _image_files(images)]
 
 

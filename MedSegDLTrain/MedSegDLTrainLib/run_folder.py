@@ -13,6 +13,7 @@ What a detached run prints goes to a file beside the folder, <folder>.log.txt.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,17 +28,23 @@ JOB_FILE, PLAN_FILE, EVENTS_FILE, VALIDATION_FILE = "job.json", "plan.json", "ev
 START_FILE = "start.checkpoint"
 LOG_FILE = "log.txt"
 _LOCK_FILE = ".lock"
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{12}(\.\w+)*")  # names that `written_beside` gives
 _REQUEST_FILES = {"stop": "request.stop", "pause": "request.pause"}  # who asks for both wants the run to stop
 _BEFORE_THE_FIRST_STEP = {JOB_FILE, PLAN_FILE, EVENTS_FILE, START_FILE, *_REQUEST_FILES.values()}  # all that a run has by then
 
 
 @dataclass(frozen=True)
 class Plan:
-    """plan.json: what is fixed when a run begins. `cases`: the version of each case that was trained on last."""
+    """plan.json: what is fixed when a run begins: its steps, and what they were fixed by.
+
+    `cases` and `validation`: the version of each case that was trained on, and validated on, last.
+    """
 
     steps: int
     seconds_per_step: float | None = None
     cases: dict[str, int] | None = None
+    validation: dict[str, int] | None = None
+    validation_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -133,9 +140,10 @@ def check_unused(run: Path) -> None:
 
 
 def sweep(run: Path) -> None:
-    """Remove files that a kill left half-written; for the owner of the run only."""
-    for path in run.glob(".*.*"):
-        path.unlink()
+    """Remove files that a kill left half-written, and no other hidden ones; for the owner of the run only."""
+    for path in run.iterdir():
+        if _HALF_WRITTEN.fullmatch(path.name):
+            path.unlink()
 
 
 def is_owned(run: Path) -> bool:

@@ -49,9 +49,13 @@ def first_state(
     return state, saved["weights"] if saved["blendable"] else None
 
 
+def start_folder(job: TrainingJob) -> Path:
+    """Where the model lies that a job starts from, whose paths are `localised`; raises ModelError if the zoo has none."""
+    return Path(job.start_from) if Path(job.start_from).is_absolute() else find_model(job.start_from)
+
+
 def _taken(job: TrainingJob, state: TrainingState, taken_over: Callable[[str, str], None]) -> dict:
-    folder = Path(job.start_from)
-    model = load_model(folder if folder.is_dir() else find_model(job.start_from))
+    model = load_model(start_folder(job))
     taken = take_over(state.network, labels_of_job(job, read_dataset(Path(job.cases))), model)
     taken_over(model.card.id, account(taken))
     return {"weights": state.network.state_dict(), "blendable": not any_fresh(taken)}

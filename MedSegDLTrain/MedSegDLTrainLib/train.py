@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,7 @@ from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.networks import build_network
 from MedSegDLLib.progress import CancelToken
-from MedSegDLLib.strict_json import write_json
-from MedSegDLTrainLib.cases import Case, read_case_list, read_dataset
+from MedSegDLTrainLib.cases import read_case_list, read_dataset
 from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
@@ -32,16 +31,14 @@ from MedSegDLTrainLib.progress import EventLog, Listener
 from MedSegDLTrainLib.run_folder import (
     EVENTS_FILE,
     JOB_FILE,
-    PLAN_FILE,
-    Plan,
     check_unused,
     clear,
     owned,
-    read_plan,
     sweep,
     withdraw_request,
 )
 from MedSegDLTrainLib.run_model import table_of
+from MedSegDLTrainLib.run_plan import Trials, judged_alike, plan_of, with_cases
 from MedSegDLTrainLib.start import check_start, first_state
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.tables import entry
@@ -151,12 +148,17 @@ def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
         return
     if there is not None and not _moved(there, job):
         raise InputError(f"The run in {run} was started with another job: start a new run.")
-    write_job(job, run / JOB_FILE)
+    write_job(replace(there, cases=job.cases) if there else job, run / JOB_FILE)
 
 
 def _moved(there: TrainingJob, job: TrainingJob) -> bool:
-    """Whether two jobs are the same but for the place of the case folder, which is no longer where it was."""
-    return replace(there, cases=job.cases) == job and not Path(there.cases).exists()
+    """Whether two jobs are the same but for places: of the case folder, which is no longer where it was, and of the model
+
+    that the run started from, which it needs no more.
+    """
+    same = replace(there, cases=job.cases, start_from=job.start_from) == job
+    same_cases = there.cases == job.cases or not Path(there.cases).exists()
+    return same and same_cases and Path(there.start_from).name == Path(job.start_from).name
 
 
 def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog, stop: CancelToken) -> TrainingState:
@@ -166,12 +168,15 @@ def _trained(job: TrainingJob, run: Path, around: Surroundings, events: EventLog
     with _explained(job, device):
         state, start = first_state(job, run, device, lambda model, text: events.write("taken_over", model=model, text=text))
         trial = batches(source, job, 0, _TRIAL_STEPS, device, around.processes)
-        plan = _plan(job, run, lambda: _seconds_per_step(job, trial, device, stop), began)
-        plan = _with_cases(plan, division.training, run, events)
-        load_checkpoint(state, run, lambda text: events.write("warning", text=text))
         validator = Validator(job, folder, table_of(job, folder), division.validation, str(device))
-        facts = _facts(job, state, division, device)
-        parts = LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start, facts)
+        weights = state.published.state_dict()
+        trials = Trials(lambda: _seconds_per_step(job, trial, device, stop), lambda: validator.expected_seconds(weights, stop))
+        plan = plan_of(job, run, trials, started_from_all=start is not None, began=began)
+        load_checkpoint(state, run, lambda text: events.write("warning", text=text))
+        plan = with_cases(plan, division.training, run, events)
+        plan = judged_alike(plan, state.tally, validator, run, events, stop)
+        facts, expected = _facts(job, state, division, device), plan.validation_seconds or 0.0
+        parts = LoopParts(job, run, plan.steps, validator, events, stop, around.checkpoint_seconds, start, expected, facts)
         stepper = Stepper(job, state, device)
         steps = batches(source, job, state.tally.step, plan.steps, device, around.processes)
         Loop(parts, state).run(steps, stepper.step)
@@ -207,38 +212,6 @@ def _prepared(folder: Path, division: Division, job: TrainingJob, events: EventL
     if not any(len(case.positions) for case in cases):
         raise InputError(nothing_to_learn(folder))
     return cases
-
-
-def _plan(job: TrainingJob, run: Path, seconds_per_step: Callable[[], float], began: float) -> Plan:
-    """The number of steps: fixed once, because schedules depend on it."""
-    if (run / PLAN_FILE).is_file():
-        return read_plan(run)
-    plan = Plan(job.optimisation.epochs * job.optimisation.steps_per_epoch)
-    if job.optimisation.minutes is not None:
-        plan = _fitting(job, seconds_per_step(), time.monotonic() - began)
-    write_json(plan, run / PLAN_FILE)
-    return plan
-
-
-def _with_cases(plan: Plan, cases: Sequence[Case], run: Path, events: EventLog) -> Plan:
-    """The plan with the cases that are trained on now; a warning tells if they were others when the run began."""
-    now = {case.name: case.version for case in cases}
-    if plan.cases not in (None, now):
-        changed = sorted(name for name in {*plan.cases, *now} if plan.cases.get(name) != now.get(name))
-        text = f"Cases have changed since the run began ({', '.join(changed)}): it goes on with them as they are now."
-        events.write("warning", text=text)
-    if plan.cases != now:
-        plan = replace(plan, cases=now)
-        write_json(plan, run / PLAN_FILE)
-    return plan
-
-
-def _fitting(job: TrainingJob, seconds_per_step: float, spent: float) -> Plan:
-    """As many whole epochs as fit into the job's minutes beside what is `spent` and the validations, at least one."""
-    how = job.optimisation
-    seconds = (how.minutes * 60 - spent) * (1 - job.validation.share)
-    epochs = max(int(seconds / seconds_per_step / how.steps_per_epoch), 1)
-    return Plan(epochs * how.steps_per_epoch, round(seconds_per_step, 5))
 
 
 def _seconds_per_step(job: TrainingJob, trial: Generator[Batch], device: torch.device, stop: CancelToken) -> float:

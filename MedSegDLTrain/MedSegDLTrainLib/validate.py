@@ -41,14 +41,22 @@ class Validator:
     def __call__(self, weights: Weights, cancel: CancelToken) -> Validated:
         """How good the job's network is with `weights`; raises Cancelled within one patch when asked to stop."""
         began, metric = time.monotonic(), self._job.validation.metric
-        model = model_of_weights(self._job, self._table, weights, "run")
-        rows = {
-            case.name: case_rows(
-                model, self._folder, case, self._dataset, self._options, surfaces=metric in _DISTANCES, cancel=cancel
-            )
-            for case in self.cases
-        }
+        rows = self._rows(weights, self.cases, cancel)
         owners = {case.name: case.patient for case in self.cases}
         cases = {name: CaseRows(owners[name], tuple(labels)) for name, labels in rows.items()}
         seconds = time.monotonic() - began
         return Validated(score(rows, owners, metric), patient_scores(rows, owners, metric), cases, seconds)
+
+    def expected_seconds(self, weights: Weights, cancel: CancelToken) -> float:
+        """About how long a validation takes: its first case is tried. 0 without cases; raises Cancelled."""
+        began = time.monotonic()
+        self._rows(weights, self.cases[:1], cancel)
+        return (time.monotonic() - began) * len(self.cases)
+
+    def _rows(self, weights: Weights, cases: Sequence[Case], cancel: CancelToken) -> dict[str, list[dict]]:
+        model = model_of_weights(self._job, self._table, weights, "run")
+        surfaces = self._job.validation.metric in _DISTANCES
+        return {
+            case.name: case_rows(model, self._folder, case, self._dataset, self._options, surfaces=surfaces, cancel=cancel)
+            for case in cases
+        }

@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -164,6 +165,34 @@ def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
             assert splits.setdefault(patient.key, (patient.split, patient.fold)) == (patient.split, patient.fold)
         assert all(splits[case.patient][0] == case.split for case in document.cases)
     assert {split for split, _ in splits.values()} == {"train", "validation"}
+
+
+def test_one_person_is_one_patient_however_the_key_is_typed(folder, tmp_path):
+    """Else the same person could be trained on and validated on: the second patient of a folder is."""
+    _add(folder, tmp_path, patient="Müller 1")
+    for seed, typed in enumerate((" Müller  1\n", "Mu\u0308ller 1"), 1):
+        assert _add(folder, tmp_path, seed, patient=typed).patient == "Müller 1"
+    with pytest.raises(InputError, match="There is a patient 'Müller 1' already: write 'MÜLLER 1' the same way"):
+        _add(folder, tmp_path, 3, patient="MÜLLER 1")
+    with pytest.raises(InputError, match="patient's key is empty"):
+        _add(folder, tmp_path, 3, patient="  ")
+    assert [patient.key for patient in read_case_list(folder).patients] == ["Müller 1"]
+
+
+def test_a_key_that_a_folder_has_already_stays_as_it_is(folder, tmp_path):
+    case = _add(folder, tmp_path)
+    cases = tuple(replace(case, patient="A ") for case in (case,))
+    write_cases(folder, cases, {"left": 1, "right": 2}, "MR")
+    assert {_add(folder, tmp_path, seed, patient=typed).patient for seed, typed in ((1, "A "), (2, "A"))} == {"A "}
+
+
+def test_a_removed_case_leaves_no_earlier_labels_of_a_correction_that_was_stopped(folder, tmp_path):
+    first = _add(folder, tmp_path)
+    kept = earlier_label_path(folder, first)
+    kept.parent.mkdir()
+    kept.write_bytes(b"of a correction that was killed before it was listed")
+    remove_case(folder, first.name)
+    assert not kept.exists()
 
 
 def test_only_annotated_slices_count(folder, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,14 @@ def test_the_interpreter_and_environment_named_are_used_and_nobody_waits(tmp_pat
     assert found["ONLY"] == "here"
     assert found["PYTHONPATH"].endswith("before")
     assert "MedSegDLTrain" in found["PYTHONPATH"]
+
+
+def test_the_folder_where_one_stands_can_be_the_run(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    started = launch(tmp_path / "job.json", Path(), False, (), _interpreter(tmp_path, "pass"))
+    _until_ended(started)
+    assert started.log == tmp_path / "run.log.txt"
 
 
 def test_what_was_printed_last_says_why_nothing_began(tmp_path):

@@ -1,5 +1,7 @@
 """Who is trained on, validated on, left aside and never touched."""
 
+from dataclasses import replace
+
 import pytest
 
 from MedSegDLLib.errors import InputError
@@ -41,6 +43,14 @@ def _names(division):
 )
 def test_division(how, expected):
     assert _names(divided(FOLDER, how)) == expected
+
+
+def test_what_is_only_predicted_has_no_use():
+    predicted = replace(FOLDER, cases=tuple(replace(case, status="predicted") for case in CASES[:2]) + CASES[2:])
+    assert _names(divided(predicted, Validation())) == ("C-1 C-2 E-1", "", "D-1", "A-1 B-1")
+    everything = replace(FOLDER, cases=tuple(replace(case, status="predicted") for case in CASES))
+    with pytest.raises(InputError, match="no case to train on: correct some of those that are only predicted"):
+        divided(everything, Validation())
 
 
 def test_an_unknown_patient_is_a_sentence():

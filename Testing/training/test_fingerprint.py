@@ -1,5 +1,7 @@
 """What a plan knows of a case folder, counted by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from MedSegDLLib.files import write_image
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image, LabelMap
 from MedSegDLTrainLib.cases import IGNORE, Case, image_path, label_path, new_dataset, write_case_labels, write_cases
+from MedSegDLTrainLib.planning.cases import reasons_of_cases
 from MedSegDLTrainLib.planning.fingerprint import Intensities, read_fingerprint
 
 LABELS = {"wall": 2, "cavity": 1}  # not in the order of their values
@@ -54,6 +57,22 @@ def test_the_folder_is_counted_and_held_out_cases_are_not_opened(folder):
     assert [case.name for case in found.cases] == ["a", "b", "c"]
     assert [case.name for case in found.training] == ["a", "b"]
     assert found.counts == {"train": (2, 1), "validation": (1, 1), "test": (1, 1)}
+
+
+def test_what_is_only_predicted_is_counted_apart_and_not_opened(folder):
+    cases = [CASES[0], replace(CASES[1], status="predicted"), replace(CASES[2], status="predicted"), CASES[3]]
+    label_path(folder, CASES[1]).write_bytes(b"never opened")
+    write_cases(folder, cases, LABELS, "MR")
+    found = read_fingerprint(folder, "slices")
+    assert ([case.name for case in found.cases], found.predicted) == (["a"], 2)
+    assert found.counts == {"train": (1, 1), "test": (1, 1)}
+    assert reasons_of_cases(found, folder)["cases"] == (
+        "1 case of 1 patient to train on; 1 case of 1 patient held out, not opened; "
+        "2 only predicted, left out until somebody corrects them"
+    )
+    write_cases(folder, cases[1:], LABELS, "MR")
+    with pytest.raises(InputError, match="no case to train on, only predicted ones: correct some"):
+        read_fingerprint(folder, "slices")
 
 
 def test_percentiles_are_those_of_numpy(folder):

@@ -82,5 +82,9 @@ def test_what_cannot_be_trained_at_all_is_a_sentence(hopeless):
         fitting([ladder(64), ladder(32)], hopeless, BUDGET)
 
 
+def test_times_just_below_the_border_have_no_exponent():
+    assert [time_text(seconds) for seconds in (60, 99.4, 99.7)] == ["60 s", "99 s", "2 minutes"]
+
+
 def test_times_are_readable():
     assert [time_text(seconds) for seconds in (0.213, 12.4, 1500, 12000)] == ["0.21 s", "12 s", "25 minutes", "3.3 hours"]

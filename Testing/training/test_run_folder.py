@@ -109,11 +109,12 @@ def test_a_start_that_was_killed_at_once_leaves_a_folder_that_can_be_used(tmp_pa
     run = tmp_path / "run"
     assert is_unused(run)
     run.mkdir()
-    for name in (".lock", ".0a1b.json", ".0a1b.checkpoint"):
+    for name in (".lock", ".0123456789ab.json", ".0123456789ab", ".vimrc.old"):
         (run / name).touch()
+    (run / ".idea.d").mkdir()
     assert is_unused(run)
     sweep(run)
-    assert [path.name for path in run.iterdir()] == [".lock"]
+    assert sorted(path.name for path in run.iterdir()) == [".idea.d", ".lock", ".vimrc.old"]  # a person's stay
     (run / "job.json").touch()
     assert not is_unused(run)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,11 +22,15 @@ from MedSegDLTrainLib import loop
 from MedSegDLTrainLib import train as train_module
 from MedSegDLTrainLib.checkpoints import new_state
 from MedSegDLTrainLib.job import read_job
+from MedSegDLTrainLib.loop import Loop
 from MedSegDLTrainLib.progress import read_events
+from MedSegDLTrainLib.reporting.facts import start_model
 from MedSegDLTrainLib.run_folder import ask, is_owned, read_best, read_plan, status_of, withdraw_request
 from MedSegDLTrainLib.run_model import model_of_run
+from MedSegDLTrainLib.run_plan import fitting
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.train import Surroundings, too_large, train
+from MedSegDLTrainLib.validate import Validated
 from Testing.models import write_bright_model
 from Testing.training.killing import losses_of, train_with_kills
 
@@ -373,17 +378,24 @@ def test_what_a_job_asks_for_must_be_there(job_file, tmp_path, values, said):
 
 
 def test_minutes_become_a_number_of_steps_that_is_kept(job_file, tmp_path):
-    """A hundredth of a second a step and a tenth of the time for validating: 12 s, of which 2 are spent, are 900 steps."""
+    """12 s, of which 2 are spent, at a hundredth of a second a step: 1,000 steps without validations. With one of 1 s at the
+
+    end and a tenth of what is left for those before, 810; of validations that take longer, half of the minutes remain.
+    """
     _change(job_file, "optimisation", minutes=0.2)
     _change(job_file, "validation", share=0.1)
-    assert train_module._fitting(read_job(job_file), 0.01, 2.0).steps == 900
-    assert train_module._fitting(read_job(job_file), 100.0, 2.0).steps == 2
+    job = read_job(job_file)
+    assert fitting(job, step=0.01, validation=0.0, judged=1, spent=2.0).steps == 1000
+    assert fitting(job, step=0.01, validation=1.0, judged=1, spent=2.0).steps == 810
+    assert fitting(job, step=0.01, validation=100.0, judged=3, spent=2.0).steps == 360
+    assert fitting(job, step=100.0, validation=1.0, judged=1, spent=2.0).steps == 2
     _change(job_file, "optimisation", minutes=0.02)
     began = time.monotonic()
     train(job_file, tmp_path / "run")
     assert time.monotonic() - began < 20
     plan = read_plan(tmp_path / "run")
     assert plan.seconds_per_step > 0
+    assert plan.validation_seconds > 0
     assert len(losses_of(tmp_path / "run")) == plan.steps
     assert train(job_file, tmp_path / "run", resume=True).tally.step == plan.steps
 
@@ -429,8 +441,7 @@ def test_a_run_needs_the_model_that_it_started_from_no_more(job_file, tmp_path):
     around = Surroundings(listeners=[lambda event: token.cancel() if event.get("step") == 3 else None], cancel=token)
     with pytest.raises(Cancelled):
         train(job_file, tmp_path / "stopped", around=around)
-    for file in (tmp_path / "zoo" / "bright").iterdir():
-        file.unlink()
+    shutil.rmtree(tmp_path / "zoo" / "bright")
     assert _same(straight, train(job_file, tmp_path / "stopped", resume=True))
     scores = [[event["score"] for event in _events(tmp_path / run, "validation")[-3:]] for run in ("straight", "stopped")]
     assert scores[0] == scores[1]
@@ -446,6 +457,116 @@ def test_cases_that_changed_between_stop_and_resume_are_told(job_file, case_fold
         train(job_file, tmp_path / "run", resume=True)
     warnings = [event["text"] for event in _events(tmp_path / "run", "warning")]
     assert warnings == ["Cases have changed since the run began (a): it goes on with them as they are now."]
+
+
+def test_the_best_weights_are_validated_anew_where_the_validation_is_another(job_file, case_folder, tmp_path):
+    """Patient B's labels are emptied after the run: nothing of what the best weights mark is right any more."""
+    train(job_file, tmp_path / "run")
+    before = read_best(tmp_path / "run")
+    assert before.score > 0
+    labels = read_labelmap(case_folder / "labelsTr" / "b.nii.gz")
+    write_labelmap(replace(labels, array=np.roll(np.ones_like(labels.array), 1)), case_folder / "labelsTr" / "b.nii.gz")
+    document = json.loads((case_folder / "cases.json").read_text(encoding="utf-8"))
+    document["cases"][1]["version"] = 2
+    (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
+    resumed = train(job_file, tmp_path / "run", resume=True)
+    after = read_best(tmp_path / "run")
+    (warning,) = (event["text"] for event in _events(tmp_path / "run", "warning"))
+    assert warning.startswith("Cases to validate on have changed since the run began (b): the best weights so far, of step ")
+    assert after.cases["b"] != before.cases["b"]
+    assert (resumed.tally.best_step, resumed.tally.best_score) == (after.step, after.score)
+
+
+def test_a_best_score_of_patients_who_are_gone_is_forgotten(job_file, case_folder, tmp_path):
+    train(job_file, tmp_path / "run")
+    document = json.loads((case_folder / "cases.json").read_text(encoding="utf-8"))
+    document["patients"], document["cases"] = document["patients"], [document["cases"][0], document["cases"][2]]
+    (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
+    _keep_patient(case_folder, "B")
+    train(job_file, tmp_path / "run", resume=True)
+    assert status_of(tmp_path / "run").score is None
+
+
+def _keep_patient(folder, key):
+    """A patient stays written down when the last case has gone."""
+    document = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
+    document["patients"] = [*document["patients"], {"key": key, "split": "train", "fold": 1}]
+    (folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def test_a_kill_between_the_best_weights_and_the_checkpoint_does_not_let_worse_ones_replace_them(
+    job_file, tmp_path, monkeypatch
+):
+    _change(job_file, "validation", share=0.1)
+
+    def killed(event):
+        if event["event"] == "validation":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(job_file, tmp_path / "run", around=Surroundings(listeners=[killed], checkpoint_seconds=1000))
+    assert _saved(job_file, tmp_path / "run").best_score is None
+    best = read_best(tmp_path / "run")
+    poor = Validated(best.score / 2, {}, {}, 0.1)
+    monkeypatch.setattr(train_module.Validator, "__call__", lambda *_: poor)
+    assert train(job_file, tmp_path / "run", resume=True).tally.best_score == best.score
+    assert read_best(tmp_path / "run") == best
+
+
+def test_a_pause_counts_as_no_training(job_file, tmp_path, monkeypatch):
+    """A pause of a hundred seconds by the clock, before step 3: neither the time left nor what was worked knows of it."""
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr(loop, "time", clock)
+    heed = Loop._heed
+
+    def paused(self):
+        if self._tally.step == 2:
+            ahead = clock.monotonic
+            clock.monotonic = lambda: ahead() + 100
+        heed(self)
+
+    monkeypatch.setattr(Loop, "_heed", paused)
+    state = train(job_file, tmp_path / "run")
+    assert state.tally.training_seconds < 50
+    assert all(event["seconds_left"] < 50 for event in _events(tmp_path / "run", "step"))
+
+
+def test_the_time_left_knows_of_every_validation_at_the_end(job_file, tmp_path, monkeypatch):
+    """Of ten seconds each: the trained weights', and two blends'; before them none that the share has no room for."""
+    _start_from_bright(job_file, tmp_path, "square")
+    _change(job_file, "validation", share=0.01)
+    monkeypatch.setattr(train_module.Validator, "__call__", lambda self, *_: Validated(0.5, {}, {}, 10.0))
+    state = train(job_file, tmp_path / "run")
+    first_validation = _events(tmp_path / "run", "validation")[0]["step"]
+    last = _events(tmp_path / "run", "step")[-1]
+    assert first_validation < 8
+    assert 30 <= last["seconds_left"] < 31
+    assert _events(tmp_path / "run", "finished")[0]["seconds"] >= 40 == state.tally.validation_seconds
+
+
+def test_a_folder_that_is_called_like_the_model_is_not_taken_for_it(job_file, tmp_path, monkeypatch):
+    """Neither beside the job nor where the program was started; here a run folder of the model's name."""
+    write_bright_model(tmp_path / "zoo")
+    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "zoo"))
+    _change(job_file, start_from="bright")
+    _change(job_file, "network", numbers={"features_per_stage": [1]})
+    monkeypatch.chdir(tmp_path)
+    train(job_file, tmp_path / "bright")
+    assert train(job_file, tmp_path / "bright", resume=True).tally.step == 8
+    assert start_model(read_job(tmp_path / "bright" / "job.json")).card.id == "bright"
+
+
+def test_nobody_is_trained_or_judged_by_a_mere_prediction(job_file, case_folder, tmp_path):
+    document = json.loads((case_folder / "cases.json").read_text(encoding="utf-8"))
+    document["cases"][1]["status"] = "predicted"
+    (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
+    (case_folder / "labelsTr" / "b.nii.gz").write_bytes(b"never read")
+    train(job_file, tmp_path / "run")
+    assert _events(tmp_path / "run", "validation") == []
+    document["cases"][0]["status"] = "predicted"
+    (case_folder / "cases.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(InputError, match="no case to train on: correct some of those that are only predicted"):
+        train(job_file, tmp_path / "another")
 
 
 def test_with_a_new_label_there_is_nothing_to_blend(job_file, tmp_path):

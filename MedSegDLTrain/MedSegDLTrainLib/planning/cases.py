@@ -28,6 +28,8 @@ def reasons_of_cases(found: Fingerprint, folder: Path) -> dict[str, str]:
     text = f"{_counted(cases, patients)} to train on"
     if held_cases:
         text += f"; {_counted(held_cases, held_patients)} held out, not opened"
+    if found.predicted:
+        text += f"; {found.predicted} only predicted, left out until somebody corrects them"
     return {"cases": text, "labels": _labels_why(found), "validation.fold": _validation_why(found, folder)}
 
 

@@ -14,7 +14,7 @@ from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import Image
 from MedSegDLLib.preprocess import turn_for
 from MedSegDLLib.sides import side
-from MedSegDLTrainLib.cases import IGNORE, Case, Dataset, read_case, read_cases, read_dataset
+from MedSegDLTrainLib.cases import IGNORE, PREDICTED, Case, Dataset, read_case, read_cases, read_dataset
 
 _SAMPLED_VOXELS = 20_000  # intensities of each case that go into the percentiles
 _PERCENTILES = (0.5, 50.0, 99.5)
@@ -54,7 +54,8 @@ class Intensities:
 @dataclass(frozen=True)
 class Fingerprint:
     """A case folder in numbers. `cases` are those of the splits train and validation; `counts` says (cases, patients) of each
-    split. `labels` are in the order of their values; `foreground` intensities are None where no voxel has a label."""
+    split. The `predicted` ones, which nobody has corrected, count in neither. `labels` are in the order of their values;
+    `foreground` intensities are None where no voxel has a label."""
 
     modality: str
     labels: tuple[str, ...]
@@ -62,6 +63,7 @@ class Fingerprint:
     counts: dict[str, tuple[int, int]]
     foreground: Intensities | None
     whole: Intensities
+    predicted: int = 0
 
     @property
     def training(self) -> tuple[CaseFacts, ...]:
@@ -70,14 +72,16 @@ class Fingerprint:
 
 
 def read_fingerprint(folder: Path, orientation: str) -> Fingerprint:
-    """Look at every case that is not held out, one at a time, its axes turned to `orientation` (as in Preprocessing).
+    """Look at every case that is not held out and not only predicted, one at a time, its axes turned to `orientation`.
 
     Raises InputError for a folder without cases to train on, or a case whose labels do not fit its image or the table.
     """
-    cases, dataset = read_cases(folder), read_dataset(folder)
+    everything, dataset = read_cases(folder), read_dataset(folder)
+    cases = [case for case in everything if case.status != PREDICTED]
     open_cases = [case for case in cases if case.split != "test"]
     if not any(case.split == "train" for case in open_cases):
-        raise InputError(f"{folder} has no case to train on: add some with 'medsegdl cases add'.")
+        only = ", only predicted ones" if any(case.split == "train" for case in everything) else ""
+        raise InputError(f"{folder} has no case to train on{only}: correct some, then 'medsegdl cases add'.")
     if not dataset.labels:
         raise InputError(f"{folder} names no label in dataset.json: there is nothing to learn.")
     looked = [_look(folder, case, dataset, orientation) for case in open_cases]
@@ -88,6 +92,7 @@ def read_fingerprint(folder: Path, orientation: str) -> Fingerprint:
         _counts(cases),
         _intensities([labelled for _, labelled, _ in looked]),
         _intensities([whole for _, _, whole in looked]),
+        len(everything) - len(cases),
     )
 
 

@@ -117,6 +117,6 @@ def time_text(seconds: float) -> str:
     """ "0.21 s", "12 s", "25 minutes" or "3.4 hours"."""
     if math.isinf(seconds):
         return "for ever (it cannot be run)"
-    if seconds < 100:
+    if seconds < 99.5:  # what two digits can tell
         return f"{seconds:.2g} s"
     return f"{seconds / 60:.0f} minutes" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} hours"

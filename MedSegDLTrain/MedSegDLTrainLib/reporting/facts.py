@@ -9,12 +9,12 @@ from pathlib import Path
 from MedSegDLLib.checkpoint import Model, load_model
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.model_card import OF_THE_VALIDATION
-from MedSegDLLib.zoo import find_model
 from MedSegDLTrainLib.cases import Case, Dataset, read_case_list, read_dataset
 from MedSegDLTrainLib.compare import PairedComparison
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, read_job
 from MedSegDLTrainLib.run_folder import JOB_FILE
+from MedSegDLTrainLib.start import start_folder
 
 METRIC_NAMES = {
     "dice": "Dice",
@@ -58,7 +58,7 @@ def start_model(job: TrainingJob) -> Model | None:
     """The model whose weights a job starts from, None without one; raises ModelError if it is no longer there."""
     if not job.start_from:
         return None
-    return load_model(Path(job.start_from) if Path(job.start_from).is_dir() else find_model(job.start_from))
+    return load_model(start_folder(job))
 
 
 def amount(cases: Sequence[Case]) -> str:
