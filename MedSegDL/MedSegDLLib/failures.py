@@ -18,8 +18,12 @@ def sentence_of(error: BaseException) -> str:
         return "Stopped as asked."
     if isinstance(error, MemoryError):
         return "There is too little memory for this image: close other programs, or segment a part of it with --roi."
-    kind = type(error).__name__
-    return f"MedSegDL has a fault ({kind}: {error}): run it again with --debug and send what it prints to the developers."
+    return fault_of_the_program(error, "what it prints with --debug")
+
+
+def fault_of_the_program(error: BaseException, evidence: str) -> str:
+    """That MedSegDL itself is wrong, and which `evidence` its developers need."""
+    return f"MedSegDL has a fault ({type(error).__name__}: {error}): send {evidence} to its developers."
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -14,9 +14,11 @@ import os
 import secrets
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -37,13 +39,17 @@ _ATTEMPTS = 10
 
 
 class MappedFile:
-    """A file that this process made, locked and will delete; nobody but this user can read it."""
+    """A file that this process made and locked; nobody but this user can read it.
+
+    It is deleted with `remove`, with the last reference to this object, or with the process's end.
+    """
 
     def __init__(self, folder: Path, suffix: str) -> None:
         """A new, empty file in `folder`; raises OSError."""
         for _ in range(_ATTEMPTS):
             self.path = folder / f"{PREFIX}{os.getpid()}-{secrets.token_hex(8)}.{suffix}"
             self._file = os.fdopen(os.open(self.path, _NEW, 0o600), "r+b")
+            self._remove = weakref.finalize(self, _delete, self.path, self._file)
             if _locked(self._file.fileno()):
                 return
             self.remove()
@@ -65,11 +71,7 @@ class MappedFile:
 
     def remove(self) -> None:
         """Delete the file. On Windows it stays while another process maps it: the next `sweep` takes it."""
-        with suppress(OSError):
-            if fcntl:  # before it is unlocked, so that nobody else takes it for a leftover
-                self.path.unlink(missing_ok=True)
-            self._file.close()
-            self.path.unlink(missing_ok=True)
+        self._remove()
 
 
 def exchange_folder(size: int) -> Path:
@@ -118,6 +120,14 @@ def sweep() -> list[Path]:
     folders = dict.fromkeys((_MEMORY, Path(tempfile.gettempdir())))
     leftovers = [path for folder in folders if folder.is_dir() for path in folder.glob(f"{PREFIX}*")]
     return [path for path in leftovers if _removed(path)]
+
+
+def _delete(path: Path, file: BinaryIO) -> None:
+    with suppress(OSError):
+        if fcntl:  # before it is unlocked, so that nobody else takes it for a leftover
+            path.unlink(missing_ok=True)
+        file.close()
+        path.unlink(missing_ok=True)
 
 
 def _removed(path: Path) -> bool:

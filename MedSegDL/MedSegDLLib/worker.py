@@ -27,6 +27,7 @@ import numpy as np
 
 from MedSegDLLib.atomic import why
 from MedSegDLLib.errors import Cancelled, DeviceError, MedSegDLError, OutputError
+from MedSegDLLib.failures import fault_of_the_program
 from MedSegDLLib.image import Image
 from MedSegDLLib.mapped_files import fill, mapped_array
 from MedSegDLLib.options import SegmentOptions
@@ -259,7 +260,7 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "There is too little memory for this image: close other programs, or segment a smaller region of it."
-    return f"MedSegDL has a fault ({type(error).__name__}: {error}): please send the log to the developers."
+    return fault_of_the_program(error, "the log")
 
 
 def _is_spoilt(error: Exception) -> bool:

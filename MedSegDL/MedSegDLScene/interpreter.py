@@ -28,10 +28,13 @@ def this_interpreter() -> Interpreter:
 def with_packages(environment: Mapping[str, str]) -> dict[str, str]:
     """`environment` with the folders of MedSegDL's packages, as this process finds them, in PYTHONPATH before all others.
 
-    A folder that was added to `sys.path` only, as Slicer does with its module folders, is not known to a new process.
+    A folder that was added to `sys.path` only, as Slicer does with its module folders, is not known to a new process. The
+    current folder is kept out of the new process's path: a random.py that lies there would be taken for Python's own (by
+    Python 3.10, which does not know the variable for that, it still is).
     """
     before = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
-    return {**environment, "PYTHONPATH": os.pathsep.join(dict.fromkeys([*_folders(), *before]))}
+    folders = os.pathsep.join(dict.fromkeys([*_folders(), *before]))
+    return {**environment, "PYTHONPATH": folders, "PYTHONSAFEPATH": "1"}
 
 
 def _folders() -> list[str]:

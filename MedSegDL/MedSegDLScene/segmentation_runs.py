@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import slicer
 
 from MedSegDLLib.errors import Cancelled, InputError, MedSegDLError, ModelError
+from MedSegDLLib.failures import fault_of_the_program
 from MedSegDLLib.segmentation import Segmentation
 from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLLib.zoo import find_model, read_model
@@ -220,8 +221,8 @@ class SegmentationRuns:
         except MedSegDLError as error:
             self._end(run, "failed", error)
         except Exception as error:
-            sentence = f"MedSegDL has a fault ({type(error).__name__}: {error}): send the details to its developers."
-            self._end(run, "failed", MedSegDLError(sentence), tuple(traceback.format_exc().splitlines()))
+            told = MedSegDLError(fault_of_the_program(error, "the details"))
+            self._end(run, "failed", told, tuple(traceback.format_exc().splitlines()))
 
 
 def segmentNow(runs: SegmentationRuns, order: Order, processEvents: Callable[[], None]) -> slicer.vtkMRMLSegmentationNode:

@@ -200,7 +200,7 @@ class WorkerClient:
         self._drop_unwanted()
         if self._process is None and self._waiting:
             self._start()
-        if self._ready and self._job is None and self._waiting:
+        if self._ready and self._job is None and self._waiting and not self._process.ending:
             self._begin(self._waiting.popleft())
 
     def close(self) -> None:
@@ -262,7 +262,8 @@ class WorkerClient:
                 self._finish(job, message)
             elif isinstance(message, Failed):
                 self._fail(request, message.sentence)
-        if job.files and job.files.size <= _KEPT_BYTES:
+        # After a failure other files are taken: these may lie where there is no room any more.
+        if job.files and job.files.size <= _KEPT_BYTES and not isinstance(message, Failed):
             self._spare, job.files = job.files, None
         self._end_job()
         if isinstance(message, Failed) and message.spoilt:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections import deque
 from contextlib import suppress
 
@@ -27,6 +28,7 @@ _MODULE = ("-m", "MedSegDLLib.worker")
 class WorkerProcess:
     """Starts at once (raises OSError). `lost` is the sentence that says why it cannot be used any more, "" before that.
 
+    It ends with `kill`, with the last reference to this object, or with the caller's end.
     `polls` counts the calls of `poll`, `heard` is its value when the process last said anything.
     """
 
@@ -42,6 +44,7 @@ class WorkerProcess:
         )
         self._requests = LineWriter(self._process.stdin)
         self._answers, self._errors = LineReader(self._process.stdout), LineReader(self._process.stderr)
+        self._end = weakref.finalize(self, _end, self._process, self._requests, self._answers, self._errors)
         self._log: deque[str] = deque(maxlen=LOG_LINES)
         self.pid = 0  # of the worker itself, known once it has said hello; a launcher's is another one
         self.lost = ""
@@ -69,15 +72,18 @@ class WorkerProcess:
             self.lost = self._how_it_ended()
         return messages
 
+    @property
+    def ending(self) -> bool:
+        """Whether it says or hears nothing any more, although it may not be known yet why."""
+        return self._answers.ended or self._requests.broken
+
     def kill(self) -> None:
         """End it at once, whatever it is doing, with its launcher and whatever it has started."""
         worker_lives = self.pid > 1 and not self._answers.ended  # it holds its pipe, so its id is no other's
-        kill_group(self._process)
         if worker_lives:
             with suppress(OSError):
                 os.kill(self.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
-        for pipe in (self._requests, self._answers, self._errors):
-            pipe.close()
+        self._end()
 
     def reaped(self, seconds: float = 0.0) -> bool:
         """Whether a killed process is gone for good; waits for that at most so long."""
@@ -119,13 +125,20 @@ class WorkerProcess:
 
     def _how_it_ended(self) -> str:
         """A sentence once the process has ended and said all it had to say, else ""."""
-        if not self._answers.ended and not self._requests.broken:
+        if not self.ending:
             return ""
         self._ended_at = self.polls if self._ended_at is None else self._ended_at
         status = self._process.poll()
         if (status is None or not self._errors.ended) and self.polls - self._ended_at < _POLLS_TO_END:
             return ""
         return _sentence(status)
+
+
+def _end(process: subprocess.Popen, *pipes: LineReader | LineWriter) -> None:
+    """Also behind a launcher and not yet known by its id, a worker ends when nobody holds its pipes."""
+    kill_group(process)
+    for pipe in pipes:
+        pipe.close()
 
 
 def _sentence(status: int | None) -> str:

@@ -171,3 +171,17 @@ def test_a_disk_that_is_full_while_writing_is_an_error_and_not_the_end_of_the_pr
         file._file = own
     file.remove()
     assert "the disk is full" in str(no_room(error.value))
+
+
+def test_a_file_goes_with_the_last_reference_to_it_or_with_the_program(places):
+    file = MappedFile(places[0], "image")
+    assert list(places[0].iterdir()) == [file.path]
+    del file
+    assert list(places[0].iterdir()) == []
+    code = (
+        "import sys; from pathlib import Path; from MedSegDLLib.mapped_files import MappedFile\n"
+        "file = MappedFile(Path(sys.argv[1]), 'image'); print(file.path.is_file())"
+    )
+    command = [sys.executable, "-c", code, str(places[0])]
+    told = subprocess.run(command, capture_output=True, encoding="utf-8", env=os.environ | {"PYTHONPATH": PACKAGE})
+    assert told.stdout == "True\n" and list(places[0].iterdir()) == [], told.stderr

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -85,6 +86,11 @@ def _die_in_a_line(progress: Progress, cancel: CancelToken) -> None:
     os._exit(3)
 
 
+def _leave_a_child(progress: Progress, cancel: CancelToken) -> None:
+    """It holds the log's pipe for a while."""
+    subprocess.Popen(["sleep", "5"])
+
+
 def _raise(error: Exception) -> None:
     raise error
 
@@ -109,6 +115,7 @@ BEHAVIOURS = {
     "crash": lambda *_: _send_self(signal.SIGSEGV),
     "out_of_memory": lambda *_: _send_self(signal.SIGKILL),
     "exit": lambda *_: os._exit(7),
+    "child": _leave_a_child,
     "stopped": lambda *_: (time.sleep(0.1), _send_self(signal.SIGSTOP)),
     "wrong": lambda *_: _raise(InputError("The image is wrong: take another.")),
     "fault": lambda *_: _raise(ZeroDivisionError("by zero")),

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import MedSegDLLib
 from MedSegDLScene import interpreter
 from MedSegDLScene.interpreter import this_interpreter, with_packages
@@ -20,6 +22,15 @@ def test_this_python_finds_the_packages_from_anywhere(tmp_path, monkeypatch):
         [*found.command, "-c", code], cwd=tmp_path, env=found.environment, capture_output=True, encoding="utf-8"
     )
     assert told.stdout == f"{MedSegDLLib.__file__} True\n", told.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 always looks into the current folder")
+def test_a_module_in_the_current_folder_does_not_stand_in_for_pythons_own(tmp_path):
+    (tmp_path / "random.py").write_text("raise SystemExit('the wrong one')", encoding="utf-8")
+    found = this_interpreter()
+    command = [*found.command, "-m", "MedSegDLLib", "--version"]
+    told = subprocess.run(command, cwd=tmp_path, env=found.environment, capture_output=True, encoding="utf-8")
+    assert told.stdout == f"medsegdl {MedSegDLLib.__version__}\n", told.stderr
 
 
 def test_folders_of_the_packages_come_first_and_once():

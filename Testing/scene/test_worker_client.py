@@ -23,6 +23,7 @@ from MedSegDLScene.worker_client import WorkerClient
 from Testing.scene.workers import (
     LAUNCHER,
     SHORT,
+    fake_interpreter,
     files_of_this_process,
     finished,
     living,
@@ -245,6 +246,20 @@ while True:
 """
 
 
+@pytest.mark.parametrize("launcher", [(), LAUNCHER], ids=["directly", "behind a launcher"])
+@pytest.mark.parametrize("behaviour", ["", "stuck_alone"])
+def test_a_client_that_nobody_keeps_leaves_no_process_and_no_file(mark, launcher, behaviour):
+    """As a script does: `MedSegDLLogic().segment(…)`, over and over."""
+    client = WorkerClient(fake_interpreter(mark, launcher=launcher))
+    finished(client)
+    if behaviour:
+        running(client, behaviour)
+    assert living(mark) and files_of_this_process()
+    del client
+    assert none_lives(mark)
+    assert files_of_this_process() == []
+
+
 def test_ctrl_c_in_the_terminal_is_the_callers(client):
     request = running(client, "slow")
     os.kill(worker_pid(client), signal.SIGINT)
@@ -279,6 +294,13 @@ def test_files_of_a_process_that_was_killed_are_not_used_again(client):
     assert files_of_this_process() == []
     finished(client)
     assert before.isdisjoint(files_of_this_process())
+
+
+def test_after_a_failure_other_files_are_taken_which_may_lie_elsewhere(client):
+    finished(client)
+    assert len(files_of_this_process()) == 2
+    assert poll_to_end(client, segment(client, "wrong")).state == "failed"
+    assert files_of_this_process() == []
 
 
 def test_a_full_exchange_folder_is_told(client, monkeypatch):

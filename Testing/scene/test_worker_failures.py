@@ -159,3 +159,10 @@ def test_a_worker_that_no_longer_listens_is_replaced(client):
     os.kill(worker_pid(client), signal.SIGKILL)
     time.sleep(0.1)
     finished(client)  # it died while nothing was under way: nobody needs to know
+
+
+def test_nothing_is_asked_of_a_process_that_is_gone_while_its_log_is_still_open(client):
+    finished(client, "child")
+    os.kill(worker_pid(client), signal.SIGKILL)
+    time.sleep(0.1)
+    finished(client)
