@@ -18,12 +18,12 @@ def imageFromVolume(volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> Image:
     A transform above the node is left aside: the result belongs under the same transform, where it lands in the same place.
     Raises InputError for no node, another kind of node, no voxels, several values a voxel, and values that are no numbers.
     """
-    _checkKind(volumeNode, "vtkMRMLScalarVolumeNode", "an image with one grey value a voxel")
+    checkIsImage(volumeNode)
     voxels = slicer.util.arrayFromVolume(volumeNode)
     fractions = np.issubdtype(voxels.dtype, np.floating)
     array = voxels.astype(np.float32 if fractions else voxels.dtype)
     if fractions and (wrong := array.size - int(np.isfinite(array).sum())):
-        raise InputError(f"'{volumeNode.GetName()}' has {wrong} voxels without a finite value: replace or crop them first.")
+        raise notFinite(volumeNode.GetName(), wrong)
     return Image(array[np.newaxis], geometryOfVolume(volumeNode), volumeNode.GetName())
 
 
@@ -54,6 +54,16 @@ def checkHasVoxels(volumeNode: slicer.vtkMRMLVolumeNode | None) -> None:
     image = volumeNode.GetImageData()
     if image is None or not image.GetPointData().GetScalars() or min(image.GetDimensions()) < 1:
         raise InputError(f"The volume '{volumeNode.GetName()}' is empty: load it again or choose another one.")
+
+
+def checkIsImage(volumeNode: slicer.vtkMRMLScalarVolumeNode | None) -> None:
+    """Raise InputError where `imageFromVolume` does, but for values that are no numbers: the voxels are not looked at."""
+    _checkKind(volumeNode, "vtkMRMLScalarVolumeNode", "an image with one grey value a voxel")
+
+
+def notFinite(name: str, voxels: int) -> InputError:
+    """What is said of an image with so many voxels whose values are no numbers."""
+    return InputError(f"'{name}' has {voxels} voxels without a finite value: replace or crop them first.")
 
 
 def _checkKind(volumeNode: slicer.vtkMRMLVolumeNode | None, className: str, expected: str) -> None:

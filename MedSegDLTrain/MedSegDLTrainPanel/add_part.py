@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
-from MedSegDLLib.errors import MedSegDLError
+from MedSegDLLib.errors import InputError, MedSegDLError
+from MedSegDLPanel.polling import INTERVAL_MS
 from MedSegDLPanel.show_nodes import openInSegmentEditor
 from MedSegDLScene.interpreter import Interpreter
+from MedSegDLScene.steps import goOn
 from MedSegDLTrainPanel.cases_part import CasesPart, useText
 from MedSegDLTrainPanel.choices import Annotated, CaseStatus
 from MedSegDLTrainPanel.taken import takenOf
@@ -22,13 +24,14 @@ from MedSegDLTrainScene.add_case import (
     CaseDraft,
     Which,
     addCase,
-    annotatedSlicesSentence,
+    annotatedSlicesInSteps,
     labelTableFor,
     sliceAxes,
     suggestedPatient,
 )
 from MedSegDLTrainScene.case_table import CaseRow
 from MedSegDLTrainScene.load_case import rememberedCase
+from MedSegDLTrainScene.looking import is_absent
 
 _MILLISECONDS_OF_REST = 150  # the segmentation is looked at when nobody has changed anything for so long
 
@@ -41,11 +44,9 @@ class AddPart:
     ) -> None:
         self._ui, self._interpreter, self._row, self._cases, self._onAdded = ui, interpreter, row, cases, onAdded
         self._node = self._volume = None
-        self._taken = None
-        self._rest = qt.QTimer()
-        self._rest.setSingleShot(True)
-        self._rest.setInterval(_MILLISECONDS_OF_REST)
-        self._rest.connect("timeout()", self._look)
+        self._taken = self._judging = None
+        self._rest = _timer(_MILLISECONDS_OF_REST, self._look, singleShot=True)
+        self._steps = _timer(INTERVAL_MS, self._goOn, singleShot=False)
         ui.axisCombo.connect("currentIndexChanged(int)", self._onAxis)
         ui.editButton.connect("clicked(bool)", self.edit)
         ui.addButton.connect("clicked(bool)", self.add)
@@ -65,6 +66,7 @@ class AddPart:
     def changed(self) -> None:
         """What is to be added has changed: nothing is added before it was said what that would be."""
         self._taken = None
+        self._steps.stop()
         self._showButton()
         self._rest.start()
 
@@ -75,7 +77,7 @@ class AddPart:
     def add(self) -> None:
         """Copy image and segments into the case folder, which is made if the person agrees."""
         draft = self._draft()
-        if not draft.folder.exists() and not slicer.util.confirmOkCancelDisplay(
+        if is_absent(draft.folder) and not slicer.util.confirmOkCancelDisplay(
             _("There is no folder {folder} yet. Make it as a new case folder?").format(folder=draft.folder)
         ):
             return
@@ -91,6 +93,7 @@ class AddPart:
     def close(self) -> None:
         """Look at nothing any more."""
         self._rest.stop()
+        self._steps.stop()
 
     def _onEnded(self, adding: Adding | None, folder: Path) -> None:
         self._showButton()
@@ -105,7 +108,6 @@ class AddPart:
         self._onAdded(adding.caseName)
         row = self._cases.rowNamed(adding.caseName)
         self._row.say(_addedSentence(adding, row))
-        self._look()
 
     def _suggest(self, node: object) -> None:
         """What was said of one image must not be taken for another, whoever chose it."""
@@ -125,28 +127,40 @@ class AddPart:
     def _look(self) -> None:
         """Say what would be taken now, or why nothing can be."""
         self._rest.stop()
-        self._taken = None
-        problem = self._missing()
-        if not problem:
-            try:
-                problem = self._judge(self._draft())
-            except MedSegDLError as wrong:
-                problem = str(wrong)
+        self._taken, problem = None, self._missing()
+        self._judging = self._judge(self._draft()) if not problem else None
         if problem:
-            self._taken, self._ui.takenLabel.text = None, problem
-        self._showButton()
+            self._ui.takenLabel.text = problem
+            self._showButton()
+        else:
+            self._goOn()
 
-    def _judge(self, draft: CaseDraft) -> str:
-        """Show what a case takes of the segmentation; returns what is wrong with it, or ""."""
+    def _goOn(self) -> None:
+        """Take the judging a little further: in a large volume it takes a while to see which slices have segments."""
+        more = False
+        try:
+            more = goOn(self._judging)
+        except MedSegDLError as wrong:
+            self._taken, self._ui.takenLabel.text = None, str(wrong)
+        if not more:
+            self._steps.stop()
+            self._showButton()
+        elif not self._steps.active:
+            self._ui.takenLabel.text = _("Looking which slices have segments…")
+            self._steps.start()
+
+    def _judge(self, draft: CaseDraft) -> Iterator[None]:
+        """Show what a case takes of the segmentation, in steps; raises InputError with what is wrong with it."""
         table = labelTableFor(draft.folder, draft.segmentationNode)
-        self._taken = takenOf(draft.folder, draft.segmentationNode, table)
-        if not self._taken.pairs:
-            names = ", ".join(label.name for label in table.labels)
-            return _("None of the segments is a label of the folder ({names}): rename them in the Segment Editor.").format(
-                names=names
+        taken = takenOf(draft.folder, draft.segmentationNode, table)
+        if not taken.pairs:
+            raise InputError(
+                _("None of the segments is a label of the folder ({names}): rename them in the Segment Editor.").format(
+                    names=", ".join(label.name for label in table.labels)
+                )
             )
-        self._ui.takenLabel.text = self._taken.sentences() + "\n" + annotatedSlicesSentence(draft)
-        return ""
+        slices = yield from annotatedSlicesInSteps(draft)
+        self._taken, self._ui.takenLabel.text = taken, taken.sentences() + "\n" + slices
 
     def _showFields(self) -> None:
         """Fields that some choices only need."""
@@ -210,6 +224,14 @@ class AddPart:
             annotated=slices,
             leaveOutOthers=True,
         )
+
+
+def _timer(milliseconds: int, call: Callable[[], None], singleShot: bool) -> qt.QTimer:
+    timer = qt.QTimer()
+    timer.setInterval(milliseconds)
+    timer.setSingleShot(singleShot)
+    timer.connect("timeout()", call)
+    return timer
 
 
 def _hasVoxels(volume: slicer.vtkMRMLScalarVolumeNode | None) -> bool:

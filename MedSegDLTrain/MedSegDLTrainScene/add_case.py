@@ -5,23 +5,27 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import slicer
 
-from MedSegDLLib.errors import InputError, ModelError
-from MedSegDLLib.files import write_image, write_labelmap
+from MedSegDLLib.atomic import why
+from MedSegDLLib.errors import InputError, MedSegDLError, ModelError, OutputError
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable, write_label_table
 from MedSegDLLib.model_card import ModelCard
 from MedSegDLLib.zoo import find_model, read_model
+from MedSegDLScene import labelmaps
 from MedSegDLScene.interpreter import Interpreter
-from MedSegDLScene.labelmaps import labelmapFromSegmentation
 from MedSegDLScene.run_report import MODEL_ID, MODEL_SHA256
-from MedSegDLScene.volumes import geometryOfVolume, imageFromVolume
+from MedSegDLScene.steps import goOn
+from MedSegDLScene.volumes import checkHasVoxels, geometryOfVolume
 from MedSegDLTrainLib.cases import CASES_FILE, IGNORE, IGNORE_NAME, STATUSES, label_table_of
 from MedSegDLTrainScene.annotated_slices import AnnotatedSlices, Which, sentence_of, slice_axes, with_ignored
+from MedSegDLTrainScene.case_files import imageInSteps, labelmapInSteps
 from MedSegDLTrainScene.command_work import CommandWork
 from MedSegDLTrainScene.segment_labels import tableOfSegments
 
@@ -55,50 +59,123 @@ class CaseDraft:
 
 
 def addCase(draft: CaseDraft, interpreter: Interpreter) -> Adding:
-    """Begin to add a case; a process checks and writes it, so that nobody waits for the compression of a large volume.
+    """Begin to add a case: its files are written step by step, then a process checks and adds it; nobody waits for either.
 
     Segments become labels by id, terminology or name (`labelTableFor`); a segment called "ignore" marks what nobody
-    annotated. An image that the folder has already gets the new labels, and the earlier ones are kept.
-    Raises InputError for what can be told at once, OutputError where the temporary files cannot be written.
+    annotated. An image that the folder has already gets the new labels, and the earlier ones are kept. The nodes may go
+    meanwhile, but what changes in them makes the adding fail.
+    Raises InputError for what can be told at once, OutputError where no temporary folder can be made.
     """
     if not draft.patient.strip():
         raise InputError("Say whose image this is: images of one patient must stay together.")
     if draft.status not in STATUSES:
         raise InputError(f"The status is one of {', '.join(STATUSES)}, not '{draft.status}'.")
-    image = imageFromVolume(draft.volumeNode)
+    checkHasVoxels(draft.volumeNode)
     table = labelTableFor(draft.folder, draft.segmentationNode)
-    labelmap = with_ignored(_labelmapOf(draft, table), draft.annotated)
-    place = Path(tempfile.mkdtemp(prefix="medsegdl-case-"))
+    if draft.annotated.which is Which.LISTED:
+        _listedSlicesSentence(draft)
     try:
-        files = [place / f"{_fileName(draft.volumeNode)}.nii", place / "labels.nii", place / "labels.csv"]
-        write_image(image, files[0])
-        write_labelmap(labelmap, files[1])
-        write_label_table(table, files[2])
-        return Adding(interpreter, _arguments(draft, files), place)
+        place = Path(tempfile.mkdtemp(prefix="medsegdl-case-"))
+    except OSError as reason:
+        raise OutputError(f"The case cannot be written: {why(reason)}.") from reason
+    try:
+        files = [place / f"{_fileName(draft.volumeNode)}.mha", place / "labels.mha", place / "labels.csv"]
+        arguments, steps = _arguments(draft, files), _filesInSteps(draft, table, files)
+        next(steps)  # what can be told at once
+        return Adding(steps, lambda: _AddCommand(interpreter, arguments), place)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
 
 
-class Adding(CommandWork):
-    """A case on its way into its folder; `caseName` and `version` are told when it is there."""
+class _AddCommand(CommandWork):
+    """The process that adds the case."""
 
-    def __init__(self, interpreter: Interpreter, arguments: list[str], place: Path) -> None:
-        self._place = place
-        self.caseName, self.version = "", 0
-        super().__init__(interpreter, arguments)
-
-    def cancel(self) -> None:
-        """End the process; the folder stays as it was."""
-        super().cancel()
-        shutil.rmtree(self._place, ignore_errors=True)
+    case: tuple[str, int] | None = None
 
     def _hear(self, event: dict) -> None:
         if event.get("event") == "added":
-            self.caseName, self.version = event["name"], event["version"]
+            self.case = event["name"], event["version"]
 
-    def _end(self) -> None:
+
+class Adding:
+    """A case on its way into its folder; `caseName` and `version` are told when it is there.
+
+    `begin` starts the process, once `steps` have written its files into `place`, which goes with the end.
+    """
+
+    def __init__(self, steps: Generator[None, None, None], begin: Callable[[], _AddCommand], place: Path) -> None:
+        self._steps, self._begin, self._place = steps, begin, place
+        self._command: _AddCommand | None = None
+        self._sentence = ""
+        self.caseName, self.version, self.ended = "", 0, False
+
+    def poll(self) -> None:
+        """Take it a little further; never longer than a few hundredths of a second."""
+        if self.ended:
+            return
+        if self._command is None:
+            self._write()
+        else:
+            self._command.poll()
+            if self._command.ended:
+                self._finish()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a case in the folder."""
+        return self.ended and not self.caseName
+
+    @property
+    def sentence(self) -> str:
+        """Why it failed; "" while it works and where it did not."""
+        return self._sentence if self.failed else ""
+
+    def cancel(self) -> None:
+        """End it; the folder stays as it was."""
+        if self._command is None:
+            self._end()
+        else:
+            self._command.cancel()
+            shutil.rmtree(self._place, ignore_errors=True)
+
+    def _write(self) -> None:
+        try:
+            if goOn(self._steps):
+                return
+        except MedSegDLError as problem:
+            self._end(str(problem))
+        except OSError as reason:
+            self._end(f"The case cannot be written: {why(reason)}.")
+        except Exception as error:  # else the next poll would go on with half a file
+            self._end(f"MedSegDL has a fault ({type(error).__name__}: {error}): send this sentence to its developers.")
+        else:
+            self._command = self._begin()
+
+    def _finish(self) -> None:
+        if self._command.case:
+            self.caseName, self.version = self._command.case
+        self._end(self._command.sentence or "The process that adds the case was ended from outside: try again.")
+
+    def _end(self, sentence: str = "") -> None:
+        self.ended, self._sentence = True, sentence
+        self._steps.close()
         shutil.rmtree(self._place, ignore_errors=True)
+
+
+def _filesInSteps(draft: CaseDraft, table: LabelTable, files: list[Path]) -> Generator[None, None, None]:
+    """Write image, labels and table; the first step tells what is wrong with the nodes, and the last ones do without them."""
+    image, labels = imageInSteps(draft.volumeNode, files[0]), _labelmapInSteps(draft, table)
+    next(image)
+    next(labels)
+    yield
+    yield from image
+    labelmap = yield from labels
+    yield
+    labelmap = with_ignored(labelmap, draft.annotated)
+    yield
+    yield from labelmapInSteps(labelmap, files[1])
+    write_label_table(table, files[2])
 
 
 def labelTableFor(folder: Path, segmentationNode: slicer.vtkMRMLSegmentationNode | None) -> LabelTable:
@@ -149,18 +226,33 @@ def sliceAxes(volumeNode: slicer.vtkMRMLVolumeNode) -> tuple[str, ...]:
     return slice_axes(geometryOfVolume(volumeNode))
 
 
-def annotatedSlicesSentence(draft: CaseDraft) -> str:
-    """Which slices will count as annotated; raises InputError for what cannot be."""
+def annotatedSlicesInSteps(draft: CaseDraft) -> Generator[None, None, str]:
+    """Find out, in steps of milliseconds, which slices will count as annotated: a sentence.
+
+    Raises InputError for what cannot be.
+    """
     if draft.annotated.which is Which.ALL:
         return sentence_of(None, draft.annotated)
-    return sentence_of(_labelmapOf(draft, labelTableFor(draft.folder, draft.segmentationNode)), draft.annotated)
+    if draft.annotated.which is Which.LISTED:
+        return _listedSlicesSentence(draft)
+    labelmap = yield from _labelmapInSteps(draft, labelTableFor(draft.folder, draft.segmentationNode))
+    yield
+    return sentence_of(labelmap, draft.annotated)
 
 
-def _labelmapOf(draft: CaseDraft, table: LabelTable) -> LabelMap:
+def _listedSlicesSentence(draft: CaseDraft) -> str:
+    """What slices are listed has nothing to do with the labels: an empty label map does, which takes no memory."""
+    checkHasVoxels(draft.volumeNode)
+    geometry = geometryOfVolume(draft.volumeNode)
+    return sentence_of(LabelMap(np.broadcast_to(np.uint8(0), geometry.shape_zyx), geometry), draft.annotated)
+
+
+def _labelmapInSteps(draft: CaseDraft, table: LabelTable) -> Generator[None, None, LabelMap]:
     """The segments on the volume's grid with the table's values, and IGNORE where a segment says so."""
     ignore = Label(IGNORE, IGNORE_NAME, (128, 128, 128))
     known = LabelTable((*table.labels, ignore)) if max(label.value for label in table.labels) < IGNORE else table
-    return labelmapFromSegmentation(draft.segmentationNode, draft.volumeNode, known, draft.leaveOutOthers).labelmap
+    steps = labelmaps.labelmapInSteps(draft.segmentationNode, draft.volumeNode, known, draft.leaveOutOthers)
+    return (yield from steps).labelmap
 
 
 def _modelOf(source: Source) -> tuple[ModelCard, LabelTable] | None:

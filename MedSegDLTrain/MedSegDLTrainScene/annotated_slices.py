@@ -13,6 +13,7 @@ from MedSegDLLib.errors import InputError
 from MedSegDLLib.geometry import Geometry
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.views import view_of
+from MedSegDLScene.steps import slabs
 from MedSegDLTrainLib.cases import IGNORE
 from MedSegDLTrainLib.slice_numbers import numbers_of
 
@@ -91,11 +92,19 @@ def _chosen(labelmap: LabelMap, annotated: AnnotatedSlices) -> tuple[int, list[i
     axis = 2 - _grid_axis(labelmap.geometry, annotated.axis)
     if annotated.which is Which.LISTED:
         return axis, _listed(annotated.numbers, labelmap.array.shape[axis])
-    marked = (labelmap.array > 0) & (labelmap.array != IGNORE)
-    numbers = np.flatnonzero(marked.any(axis=tuple({0, 1, 2} - {axis}))).tolist()
+    numbers = np.flatnonzero(_marked(labelmap.array, axis)).tolist()
     if not numbers:
         raise InputError("No slice has a segment: draw something, or say which slices you have looked at.")
     return axis, numbers
+
+
+def _marked(array: np.ndarray, axis: int) -> np.ndarray:
+    """Which slices across the array's `axis` have a label; a part at a time, which is several times as fast."""
+    others, marked = tuple({0, 1, 2} - {axis}), np.zeros(array.shape[axis], bool)
+    for part in slabs(array.shape):
+        here = ((array[part] > 0) & (array[part] != IGNORE)).any(axis=others)
+        marked[part if axis == 0 else slice(None)] |= here
+    return marked
 
 
 def _listed(text: str, count: int) -> list[int]:

@@ -9,20 +9,21 @@ from MedSegDLLib.files import read_image, read_labelmap
 from MedSegDLLib.labels import Label, LabelTable, read_label_table
 from MedSegDLScene.interpreter import Interpreter, this_interpreter
 from MedSegDLScene.run_report import MODEL_ID, MODEL_SHA256
+from MedSegDLScene.steps import finished
 from MedSegDLTrainLib.cases import IGNORE, case_labels, earlier_label_path, image_path, read_cases, read_dataset
 from MedSegDLTrainScene.add_case import (
     AnnotatedSlices,
     Source,
     Which,
     addCase,
-    annotatedSlicesSentence,
+    annotatedSlicesInSteps,
     labelTableFor,
     sliceAxes,
     sourceOf,
     suggestedPatient,
 )
 from Testing.scene.examples import bendingTransform, linearTransform, rotation
-from Testing.training_scene.heart import GRID, TABLE, added, draft, labels_array, segments, volume
+from Testing.training_scene.heart import GRID, TABLE, added, draft, ended, labels_array, segments, volume
 
 
 def only_case(folder):
@@ -39,7 +40,7 @@ def test_a_new_folder_gets_the_image_its_labels_and_their_names_colours_and_code
     adding = added(draft(folder, status="approved"))
     assert (adding.sentence, adding.caseName, adding.version) == ("", "cine", 1)
     case = only_case(folder)
-    assert (case.patient, case.status, case.split, case.source, case.model) == ("P1", "approved", "train", "cine.nii", "")
+    assert (case.patient, case.status, case.split, case.source, case.model) == ("P1", "approved", "train", "cine.mha", "")
     image, labels = read_image(image_path(folder, case)), stored(folder, case)
     assert image.geometry.same_grid(GRID) and labels.geometry.same_grid(GRID)
     assert np.array_equal(image.array[0], slicer.util.arrayFromVolume(slicer.util.getNode("cine")))
@@ -90,7 +91,8 @@ def test_only_the_slices_named_count_as_annotated(tmp_path):
     folder = tmp_path / "cases"
     annotated = AnnotatedSlices(Which.LISTED, numbers="2-3, 5")
     case_draft = draft(folder, annotated=annotated)
-    assert annotatedSlicesSentence(case_draft) == ("Slices 2–3, 5 of 0–5 (axial) count as annotated; the others take no part.")
+    sentence = finished(annotatedSlicesInSteps(case_draft))
+    assert sentence == "Slices 2–3, 5 of 0–5 (axial) count as annotated; the others take no part."
     added(case_draft)
     expected = labels_array()
     expected[[0, 1, 4]] = IGNORE
@@ -215,8 +217,7 @@ def test_what_the_process_finds_wrong_is_one_sentence_and_no_temporary_file_stay
 
 
 def test_an_interpreter_that_cannot_be_started_is_a_sentence(tmp_path, places):
-    adding = addCase(draft(tmp_path / "cases"), Interpreter(("/nowhere/python",), {}))
-    adding.poll()
+    adding = ended(addCase(draft(tmp_path / "cases"), Interpreter(("/nowhere/python",), {})))
     assert adding.failed and "/nowhere/python" in adding.sentence
     assert list(places.iterdir()) == []
 

@@ -30,8 +30,8 @@ def folder(tmp_path):
 
 
 def test_rows_say_what_a_person_wants_to_know(folder):
-    first = CaseRow("first", "P0", "corrected", "training", 1, "first.nii", "")
-    second = CaseRow("second", "P1", "predicted", "validation", 1, "second.nii", "")
+    first = CaseRow("first", "P0", "corrected", "training", 1, "first.mha", "")
+    second = CaseRow("second", "P1", "predicted", "validation", 1, "second.mha", "")
     assert read_case_table(folder) == (first, second)
 
 
