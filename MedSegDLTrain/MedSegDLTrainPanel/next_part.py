@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from slicer.i18n import tr as _
@@ -22,6 +22,7 @@ class NextPart:
     def __init__(self, ui: object, interpreter: Interpreter, row: WorkRow, onLoaded: Callable[[LoadedCase, str], None]) -> None:
         self._ui, self._interpreter, self._row, self._onLoaded = ui, interpreter, row, onLoaded
         self._folder = self._images = None
+        self._anyPredicted = False
         ui.nextCaseButton.connect("clicked(bool)", self.start)
         ui.nextModel.connect("currentIndexChanged(int)", self._showReason)
         self.listModels()
@@ -36,10 +37,11 @@ class NextPart:
         combo.setCurrentIndex(max(combo.findData(chosen), 0) if combo.count else -1)
         self._showReason()
 
-    def show(self, folder: Path | None, images: Path | None, hasCases: bool) -> None:
-        """Where to look: a case folder (None: none yet), and a folder of images that are no cases yet (None: none)."""
-        self._folder, self._images = folder if hasCases else None, images
-        self._ui.nextGroup.visible = hasCases  # before the first case there is nothing to choose from
+    def show(self, folder: Path | None, images: Path | None, statuses: Sequence[str]) -> None:
+        """Where to look: a case folder with cases of these statuses, and a folder of images that are no cases yet (or None)."""
+        self._folder, self._images = folder if statuses else None, images
+        self._anyPredicted = "predicted" in statuses
+        self._ui.nextGroup.visible = bool(statuses) or self._row.busy  # before the first case there is nothing to choose from
         self._showReason()
 
     def start(self) -> None:
@@ -91,6 +93,8 @@ class NextPart:
             return _("The next case is being looked for.")
         if self._folder is None:
             return _("Choose a case folder with cases first.")
+        if not self._anyPredicted and self._images is None:
+            return _("All cases are corrected: choose a folder of images that are no cases yet.")
         return "" if self._modelId() else _("There is no model to judge by: import or download one in MedSegDL.")
 
 

@@ -104,7 +104,7 @@ class TrainPanel:
 
     def _tellNext(self) -> None:
         images = Path(self._ui.imagesPath.currentPath) if self._ui.imagesPath.currentPath else None
-        self.next.show(self.cases.folder, images, bool(self.cases.rows))
+        self.next.show(self.cases.folder, images, [row.status for row in self.cases.rows])
 
     def _onFolderTyped(self) -> None:
         path = self._ui.caseFolderPath.currentPath

@@ -159,6 +159,8 @@ def _facts(status: RunStatus, history: RunHistory) -> list[str]:
     if history.preparing:
         done, of = history.preparing
         parts.append(_("{done} of {of} cases prepared").format(done=done, of=of))
+    elif status.steps and status.step >= status.steps and status.state == "running":
+        parts.append(_("All {steps} steps are done, last validation").format(steps=f"{status.steps:,}"))
     elif status.steps:
         parts.append(_("Step {step} of {steps}").format(step=f"{status.step:,}", steps=f"{status.steps:,}"))
     if status.loss is not None:

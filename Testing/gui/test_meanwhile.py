@@ -198,6 +198,8 @@ def test_two_trainings_at_once_are_watched_and_stopped_each(opened, place):
     ui = panel.ui
     write_job(panel)
     for name in ("run", "run-2"):
+        if name == "run-2":
+            harness.answer("Ok")  # that the second is wanted
         harness.click(ui.startButton)
         harness.wait_until(lambda name=name: is_owned(place / name), 30)
         nothing_under_way(panel)

@@ -191,6 +191,13 @@ def test_the_next_case_is_the_one_that_the_model_is_least_sure_of(panel, tmp_pat
     picture(panel, "train_next_case")
 
 
+def test_without_anything_to_correct_a_folder_of_images_is_asked_for(panel, folder):
+    choose_folder(panel, folder)
+    assert not panel.ui.nextCaseButton.enabled and "choose a folder of images" in panel.ui.nextCaseButton.toolTip
+    harness.type_text(panel.ui.imagesPath, str(folder.parent))
+    assert panel.ui.nextCaseButton.enabled
+
+
 def test_looking_for_the_next_case_can_be_cancelled(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     panel = open_panel(monkeypatch, fake_interpreter(slow=20))

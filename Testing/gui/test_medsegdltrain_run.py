@@ -115,6 +115,15 @@ def test_a_run_that_waits_for_room_on_the_disk_says_so_and_has_nothing_to_resume
         assert "about 60 s left" in panel.ui.runState.text
 
 
+def test_a_run_that_only_has_to_validate_says_so(opened, folder):
+    run = train_examples.write_run(folder.with_name("run"), folder, steps=20, done=19)
+    with owned(run):
+        EventLog(run / EVENTS_FILE).write("step", step=20, loss=0.3, rate=0.01, seconds_per_step=0.05, seconds_left=100.0)
+        panel = opened()
+        shows(panel, "All 20 steps are done, last validation")
+        assert "min left" in panel.ui.runState.text
+
+
 def test_curves_go_on_while_a_training_does(opened):
     panel = opened()
     start(panel)
