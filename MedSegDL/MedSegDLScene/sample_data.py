@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import slicer
 
+from MedSegDLLib.atomic import why
 from MedSegDLLib.errors import OutputError
 from MedSegDLLib.mapped_files import MappedFile, exchange_folder
 from MedSegDLLib.phantom import frame_times_s, short_axis_geometry
@@ -51,7 +52,10 @@ def addBeatingPhantom(interpreter: Interpreter, meanwhile: Meanwhile, frames: in
 def _made(frames: int, interpreter: Interpreter, meanwhile: Meanwhile) -> np.ndarray:
     """The phantom's voxels, (frames, Z, Y, X)."""
     shape = frames_shape(frames)
-    file = MappedFile(exchange_folder(int(np.prod(shape)) * VOXEL_TYPE.itemsize), "phantom")
+    try:
+        file = MappedFile(exchange_folder(int(np.prod(shape)) * VOXEL_TYPE.itemsize), "phantom")
+    except OSError as reason:
+        raise OutputError(f"The phantom could not be made: {why(reason)}.") from reason
     try:
         process = CommandProcess(interpreter, ["-m", "MedSegDLLib.phantom_frames", str(frames), str(file.path)])
         _wait(process, frames, meanwhile)

@@ -35,10 +35,11 @@ class CasesPart:
     def __init__(self, ui: object, interpreter: Interpreter, onLoaded: Callable[[LoadedCase, str], None]) -> None:
         self._ui, self._interpreter, self._onLoaded = ui, interpreter, onLoaded
         self.folder, self.rows = None, ()
+        self._shown: tuple[Path | None, tuple[CaseRow, ...]] | None = None
         titles = [_("Case"), _("Status"), _("Split"), _("Source"), _("Patient")]
         table_rows.setColumns(ui.casesTable, titles, 0, {3: _SOURCE_WIDTH})
         ui.casesTable.setColumnHidden(len(titles) - 1, True)  # mostly the case's name again; it is searched, too
-        self._thumbnails = Thumbnails(ui.casesTable, lambda name: table_rows.rowOf(ui.casesTable, name))
+        self._thumbnails = Thumbnails(ui.casesTable, lambda: table_rows.rowsByKey(ui.casesTable))
         ui.caseSearch.connect("textChanged(QString)", lambda text: table_rows.showOnly(ui.casesTable, text))
         ui.casesTable.connect("cellDoubleClicked(int,int)", self.loadSelected)
         ui.casesTable.connect("itemSelectionChanged()", self._showButtons)
@@ -51,14 +52,19 @@ class CasesPart:
         self.reload()
 
     def reload(self) -> None:
-        """Read the folder again."""
-        self._thumbnails.stop()
+        """Read the folder again; the table is filled anew only if it has changed."""
         try:
             self.rows = read_case_table(self.folder) if self.folder and is_case_folder(self.folder) else ()
             self._ui.caseFolderSummary.text = self._summary()
         except MedSegDLError as problem:
             self.rows = ()
             self._ui.caseFolderSummary.text = str(problem)
+        if self._shown != (self.folder, self.rows):
+            self._shown = self.folder, self.rows
+            self._fill()
+
+    def _fill(self) -> None:
+        self._thumbnails.stop()
         table = self._ui.casesTable
         for widget in (table, self._ui.caseSearch, self._ui.loadCaseButton):
             widget.visible = bool(self.rows)

@@ -60,7 +60,7 @@ def selectedKey(table: qt.QTableWidget) -> str:
 
 def select(table: qt.QTableWidget, key: str) -> None:
     """Select the row of a key and bring it into sight; no row if there is none of that key."""
-    row = rowOf(table, key)
+    row = rowsByKey(table).get(key) if key else None
     if row is None:
         table.clearSelection()
     elif key != selectedKey(table):
@@ -68,14 +68,15 @@ def select(table: qt.QTableWidget, key: str) -> None:
         table.scrollToItem(table.item(row, 0))
 
 
-def rowOf(table: qt.QTableWidget, key: str) -> int | None:
-    """Where the row of a key is now, or None."""
-    return next((row for row in range(table.rowCount) if table.item(row, 0).data(qt.Qt.UserRole) == key), None)
+def rowsByKey(table: qt.QTableWidget) -> dict[str, int]:
+    """Where the row of each key is now."""
+    return {table.item(row, 0).data(qt.Qt.UserRole): row for row in range(table.rowCount)}
 
 
 def showOnly(table: qt.QTableWidget, words: str) -> None:
     """Hide the rows in which not all of the words occur."""
     wanted = words.casefold().split()
     for row in range(table.rowCount):
-        text = " ".join(table.item(row, column).text() for column in range(table.columnCount)).casefold()
+        texts = (table.item(row, column).text() for column in range(table.columnCount)) if wanted else ()
+        text = " ".join(texts).casefold()
         table.setRowHidden(row, not all(word in text for word in wanted))

@@ -18,10 +18,10 @@ _PICTURES_AT_A_TIME = 10  # a look at hundreds of cases must not hold up the win
 
 
 class Thumbnails:
-    """Puts a picture into the first column of each case's row; `rowOf` says where a case is now (None: nowhere)."""
+    """Puts a picture into the first column of each case's row; `rowsByName` says where the cases are now."""
 
-    def __init__(self, table: qt.QTableWidget, rowOf: Callable[[str], int | None]) -> None:
-        self._table, self._rowOf = table, rowOf
+    def __init__(self, table: qt.QTableWidget, rowsByName: Callable[[], dict[str, int]]) -> None:
+        self._table, self._rowsByName = table, rowsByName
         self._folder: Path | None = None
         self._interpreter: Interpreter | None = None
         self._maker: ThumbnailMaker | None = None
@@ -54,7 +54,8 @@ class Thumbnails:
 
     def _look(self) -> None:
         now, self._waiting = self._waiting[:_PICTURES_AT_A_TIME], self._waiting[_PICTURES_AT_A_TIME:]
-        self._missing += [name for name in now if not self._put(name)]
+        rows = self._rowsByName() if now else {}  # asked once a look: it takes a while in a long table
+        self._missing += [name for name in now if not self._put(name, rows.get(name))]
         if self._waiting:
             return
         if self._maker is None:
@@ -73,13 +74,13 @@ class Thumbnails:
         else:
             self.stop()
 
-    def _put(self, name: str) -> bool:
-        """Whether there is a picture of the case; Qt reads it from a file, because PythonQt has no pixels from memory.
+    def _put(self, name: str, row: int | None) -> bool:
+        """Whether there is a picture of the case, which goes into its row.
 
-        As a QImage: a QPixmap that is read from a file is the one that was read from there before, if path, size and second
-        are the same.
+        Qt reads it from a file, because PythonQt has no pixels from memory. As a QImage: a QPixmap that is read from a file
+        is the one that was read from there before, if path, size and second are the same.
         """
-        pixels, row = self._pixels(name), self._rowOf(name)
+        pixels = self._pixels(name)
         if pixels is None or row is None:
             return pixels is not None
         path = Path(self._files.name) / "thumbnail.ppm"

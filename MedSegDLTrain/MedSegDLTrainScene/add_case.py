@@ -14,6 +14,7 @@ import slicer
 
 from MedSegDLLib.atomic import why
 from MedSegDLLib.errors import InputError, MedSegDLError, ModelError, OutputError
+from MedSegDLLib.failures import fault_of_the_program
 from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable, write_label_table
 from MedSegDLLib.model_card import ModelCard
@@ -148,7 +149,7 @@ class Adding:
         except OSError as reason:
             self._end(f"The case cannot be written: {why(reason)}.")
         except Exception as error:  # else the next poll would go on with half a file
-            self._end(f"MedSegDL has a fault ({type(error).__name__}: {error}): send this sentence to its developers.")
+            self._end(fault_of_the_program(error, "this sentence"))
         else:
             self._command = self._begin()
 

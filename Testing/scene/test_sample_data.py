@@ -83,6 +83,12 @@ def test_a_process_that_fails_is_a_sentence_and_leaves_nothing(tmp_path, code, w
     assert nodes() == [] and workers.files_of_this_process() == []
 
 
+def test_a_folder_that_cannot_be_written_to_is_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(sample_data, "exchange_folder", lambda size: tmp_path / "gone")
+    with pytest.raises(OutputError, match="The phantom could not be made: No such file"):
+        sample_data.addPhantom(this_interpreter(), nothing)
+
+
 def test_an_interpreter_that_is_not_there_is_a_sentence():
     with pytest.raises(OutputError, match="/nowhere/python cannot be started"):
         sample_data.addPhantom(Interpreter(("/nowhere/python",), {}), nothing)
