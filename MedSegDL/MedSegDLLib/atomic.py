@@ -41,6 +41,16 @@ def written_beside(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and what is missing above it; returns what was made, topmost first. Raises OutputError."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise OutputError(f"The folder {folder} cannot be made: {why(reason)}.") from reason
+    return missing[::-1]
+
+
 def put_folder(folder: Path, target: Path) -> None:
     """Rename a finished folder, which lies in a temporary one of its own, to `target`.
 

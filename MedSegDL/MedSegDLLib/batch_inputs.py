@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MedSegDLLib.dicom import is_dicom, series_of
@@ -46,14 +47,14 @@ class BatchInput:
 
 
 def images_below(folder: Path) -> tuple[list[BatchInput], list[str]]:
-    """Every image below `folder`, in order of names, and a sentence for each DICOM folder that cannot be read.
+    """Every image below `folder`, in order of names, and a sentence for each file or folder that cannot be read.
 
     Raises InputError if the folder is none.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: give one that holds images, or segment single files with `medsegdl segment`.")
     found, problems = [], []
-    for path in _units(folder):
+    for path in _units(folder, problems.append):
         if path.is_file():
             found.append(BatchInput(path, path.relative_to(folder).with_name(name_of(path))))
             continue
@@ -61,7 +62,7 @@ def images_below(folder: Path) -> tuple[list[BatchInput], list[str]]:
             found += _series_below(path, folder)
         except InputError as reason:
             problems.append(str(reason))
-    return found, problems
+    return _told_apart(found), problems
 
 
 def images_of_database(folder: Path) -> tuple[list[BatchInput], list[str]]:
@@ -89,21 +90,43 @@ def images_of_database(folder: Path) -> tuple[list[BatchInput], list[str]]:
         place = Path(os.path.commonpath([file.parent for file in present]))
         name = Path(_as_name(patient) or "patient", _as_name(date) or "study", _series_name(description, uid))
         found.append(BatchInput(place, name, uid, modality or ""))
-    return found, problems
+    return _told_apart(found), problems
 
 
-def _units(folder: Path) -> Iterator[Path]:
-    """Image files, and the topmost folders that directly hold DICOM files."""
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+def _units(folder: Path, tell: Callable[[str], None]) -> Iterator[Path]:
+    """Image files, and the topmost folders that directly hold DICOM files; `tell` gets a sentence for what is unreadable."""
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as reason:
+        tell(f"The folder {folder} cannot be read: {reason.strerror}.")
+        return
     files = [entry for entry in entries if entry.is_file() and not entry.name.lower().endswith(SEGMENTATION_SUFFIX)]
-    images = [file for file in files if suffix_of(file, IMAGE_SUFFIXES)]
-    if any(is_dicom(file) for file in files if file not in images):
+    if any(_is_readable_dicom(file, tell) for file in files if not suffix_of(file, IMAGE_SUFFIXES)):
         yield folder
         return
-    yield from images
+    yield from (file for file in files if suffix_of(file, IMAGE_SUFFIXES))
     for entry in entries:
         if entry.is_dir() and not entry.is_symlink():
-            yield from _units(entry)
+            yield from _units(entry, tell)
+
+
+def _is_readable_dicom(file: Path, tell: Callable[[str], None]) -> bool:
+    try:
+        return is_dicom(file)
+    except InputError as reason:
+        tell(str(reason))
+        return False
+
+
+def _told_apart(found: list[BatchInput]) -> list[BatchInput]:
+    """Results of one name (scan.nii.gz and scan.nrrd, or a DICOM folder scan) get the suffix, or the series' UID, added."""
+    count = Counter(item.name for item in found)
+    return [item if count[item.name] == 1 else replace(item, name=_longer_name(item)) for item in found]
+
+
+def _longer_name(item: BatchInput) -> Path:
+    end = item.series or item.source.name[len(item.name.name) :].replace(".", "_").strip("_")
+    return item.name.with_name(f"{item.name.name}_{end}")
 
 
 def _series_below(place: Path, folder: Path) -> list[BatchInput]:

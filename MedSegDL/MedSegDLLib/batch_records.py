@@ -7,12 +7,14 @@ question about the same image, and the files still there, there is nothing to do
 from __future__ import annotations
 
 import csv
+import io
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.atomic import make_folder, written_beside
 from MedSegDLLib.batch_inputs import BatchInput
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.strict_json import write_json
@@ -23,6 +25,8 @@ _COLUMNS = (
     "input", "series", "state", "output", "label", "voxels", "volume_ml", "end_diastolic_ml", "end_systolic_ml",
     "ejection_fraction_percent", "model", "device", "seconds", "message",
 )  # fmt: skip
+# Writing the table may take this share of the time.
+_SHARE_FOR_THE_TABLE = 0.02
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,37 @@ def recorded(path: Path, question: dict) -> dict | None:
     return report if same and all(Path(output).is_file() for output in outputs) else None
 
 
-def write_summary(rows: Iterable[Row], path: Path) -> None:
-    """A line for each label of each input that is done, one for every other input; UTF-8 with a mark that Excel needs."""
-    with written_beside(path) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.DictWriter(file, _COLUMNS)
-        writer.writeheader()
-        writer.writerows(line for row in rows for line in _lines(row))
+class Summary:
+    """The table: a line for each label of each input that is done, one for every other input that something is known of.
+
+    Its inputs stand in the order in which they were found. UTF-8 with a mark that Excel needs.
+    """
+
+    def __init__(self, path: Path, inputs: Iterable[BatchInput]) -> None:
+        self._path = path
+        self._lines = dict.fromkeys(inputs, "")
+        self._written_at, self._seconds_to_write = float("-inf"), 0.0
+
+    def put(self, row: Row) -> None:
+        """What is known of an input now."""
+        text = io.StringIO()
+        csv.DictWriter(text, _COLUMNS).writerows(_lines(row))
+        self._lines[row.input] = text.getvalue()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to write it between two inputs: always while it is small; a long one would take most of the time."""
+        return time.monotonic() - self._written_at >= self._seconds_to_write / _SHARE_FOR_THE_TABLE
+
+    def write(self) -> None:
+        """Write the table, whole or not at all, so that whatever ends the batch leaves a whole one; raises OutputError."""
+        start = time.monotonic()
+        make_folder(self._path.parent)
+        with written_beside(self._path) as beside, beside.open("w", encoding="utf-8-sig", newline="") as file:
+            csv.writer(file).writerow(_COLUMNS)
+            file.writelines(self._lines.values())
+        self._written_at = time.monotonic()
+        self._seconds_to_write = self._written_at - start
 
 
 def _lines(row: Row) -> Iterator[dict]:

@@ -47,9 +47,12 @@ class _Series:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM files do: 128 bytes of anything, then DICM."""
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
+    """Whether a file begins as DICOM files do: 128 bytes of anything, then DICM. Raises InputError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError as reason:
+        raise InputError(f"{path} cannot be read: {reason.strerror}.") from reason
 
 
 def read_dicom(path: Path, series: str | None = None) -> StoredImage:

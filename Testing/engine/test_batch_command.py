@@ -7,12 +7,16 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from MedSegDLLib import batch_records
 from MedSegDLLib.batch_inputs import BatchInput, images_below, images_of_database
-from MedSegDLLib.errors import InputError
+from MedSegDLLib.batch_records import Row, Summary
+from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.files import write_image
 from MedSegDLLib.segmentation_file import read_segmentation
 from Testing.engine.conftest import CommandLine, bright_box
@@ -83,7 +87,7 @@ def test_a_second_run_over_a_folder_that_holds_the_results_does_not_segment_them
     for _ in range(2):
         options = ("--model", "bright", "--output", scans / "results", "--format", ".nii.gz")
         outcome = command_line("batch", "--input", scans, *options)
-        assert outcome.status == 0 and outcome.err == "1 images, 1 to segment.\n"
+        assert outcome.status == 0 and outcome.err == "1 image, 1 to segment.\n"
 
 
 def test_every_frame_gives_the_table_of_a_heart(command_line, cine_file, tmp_path):
@@ -175,7 +179,7 @@ def test_series_of_another_modality_are_left_out_and_say_so(command_line: Comman
     folder = database(tmp_path, [("1.2", "bones", "CT", Path("1.dcm"))])
     outcome = command_line("batch", "--dicom-database", folder, "--model", "bright", "--output", tmp_path / "out")
     (row,) = rows_of(tmp_path / "out" / "summary.csv")
-    assert outcome.status == 0 and outcome.err == "1 images, 0 to segment, 1 of another modality.\n"
+    assert outcome.status == 0 and outcome.err == "1 image, 0 to segment, 1 of another modality.\n"
     assert row["state"] == "left out" and row["message"] == "It is CT, the model 'bright' is for MR."
 
 
@@ -198,3 +202,110 @@ def test_a_record_says_what_was_asked_and_what_came_out(command_line: CommandLin
     record = json.loads((tmp_path / "out" / "a.done.json").read_text(encoding="utf-8"))
     assert record["question"]["model"] == "bright" and record["question"]["image"] == str(scans / "a.nii.gz")
     assert record["report"]["labels"][0]["voxels"] == BOX_VOXELS
+
+
+def test_images_of_one_name_in_one_folder_are_told_apart_by_their_suffix(command_line: CommandLine, scans: Path, tmp_path):
+    shutil.rmtree(scans / "anna")
+    write_image(bright_box(), scans / "a.nrrd")
+    outcome = command_line("batch", "--input", scans, "--model", "bright", "--output", tmp_path / "out")
+    assert outcome.status == 0, outcome.err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.seg.nrrd")) == ["a_nii_gz.seg.nrrd", "a_nrrd.seg.nrrd"]
+
+
+def test_series_whose_names_would_be_one_are_told_apart_by_their_uid(tmp_path: Path):
+    (tmp_path / "1.dcm").touch()
+    series = [(uid, "cine", "MR", Path("1.dcm")) for uid in ("1.2.3.45678.11.2", "1.2.3.45678.1.12", "1.2.99")]
+    found, _ = images_of_database(database(tmp_path, series))
+    assert [item.name.name for item in found] == [
+        "cine_45678112_1.2.3.45678.11.2", "cine_45678112_1.2.3.45678.1.12", "cine_1299"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "name"), [("iterdir", "anna"), ("open", "notes.txt")])
+def test_a_folder_or_file_that_cannot_be_read_does_not_stop_the_others(scans: Path, monkeypatch, method: str, name: str):
+    real = getattr(Path, method)
+
+    def refused(path: Path, *arguments):
+        if path == scans / name:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments)
+
+    monkeypatch.setattr(Path, method, refused)
+    found, problems = images_below(scans)
+    assert scans / "a.nii.gz" in [item.source for item in found]
+    assert len(problems) == 1 and f"{scans / name} cannot be read: Permission denied." in problems[0]
+
+
+def _row(number: int) -> Row:
+    labels = [{"name": f"bone {n}", "voxels": n, "volume_ml": n / 10} for n in range(10)]
+    report = {"output": "o", "model": {"id": "m"}, "device": "cpu", "seconds": {"network": 1.0}, "labels": labels}
+    return Row(BatchInput(Path(f"{number}.nii.gz"), Path(str(number))), "done", report)
+
+
+def test_the_table_of_many_images_costs_little_and_is_whole_whenever_it_is_looked_at(tmp_path: Path, monkeypatch):
+    """Time is counted in images and lines of the table: writing 10 lines takes as long as an image."""
+    rows, path, now, cost = [_row(number) for number in range(2000)], tmp_path / "new" / "summary.csv", [0.0], [0.0]
+    summary, lines = Summary(path, [row.input for row in rows]), 0
+    monkeypatch.setattr(batch_records.time, "monotonic", lambda: now[0] + cost[0])
+    written_beside = batch_records.written_beside
+
+    @contextmanager
+    def slowly(path: Path) -> Iterator[Path]:
+        with written_beside(path) as beside:
+            yield beside
+        cost[0] += lines / 10
+
+    monkeypatch.setattr(batch_records, "written_beside", slowly)
+    written = []
+    for row in rows[::-1]:
+        summary.put(row)
+        now[0] += 1000
+        lines += 10
+        if summary.is_due:
+            summary.write()
+            written.append(lines)
+    assert len(rows_of(path)) == written[-1]
+    assert written[:20] == list(range(10, 210, 10)), "a short table is always up to date"
+    assert cost[0] <= 0.021 * now[0], "a long one costs a fiftieth of the time"
+    summary.write()
+    assert [row["input"] for row in rows_of(path)[::10]] == [str(row.input.source) for row in rows]
+
+
+def test_a_table_that_cannot_be_written_meanwhile_does_not_stop_the_batch(command_line, scans, tmp_path, monkeypatch):
+    """As on Windows, where somebody has it open in Excel."""
+    shutil.rmtree(scans / "anna")
+    write_image(bright_box(), scans / "b.nii.gz")
+    real, calls = Summary.write, []
+
+    def write(summary: Summary) -> None:
+        calls.append(summary)
+        if len(calls) < 3:
+            raise OutputError("It is open elsewhere.")
+        real(summary)
+
+    monkeypatch.setattr(Summary, "write", write)
+    outcome = command_line("batch", "--input", scans, "--model", "bright", "--output", tmp_path / "out")
+    assert outcome.status == 0, outcome.err
+    assert [row["state"] for row in rows_of(tmp_path / "out" / "summary.csv")] == ["done", "done"]
+
+
+def test_a_resumed_table_stands_in_the_order_of_the_images(command_line: CommandLine, scans: Path, tmp_path: Path):
+    options = ("batch", "--input", scans, "--model", "bright", "--output", tmp_path / "out", "--resume")
+    command_line(*options)
+    before = [row["input"] for row in rows_of(tmp_path / "out" / "summary.csv")]
+    (tmp_path / "out" / "a.done.json").unlink()
+    command_line(*options)
+    assert [row["input"] for row in rows_of(tmp_path / "out" / "summary.csv")] == before
+
+
+def test_the_command_line_stops_when_the_program_that_started_it_ends(bright_zoo: Path, scans: Path, tmp_path: Path):
+    command = [sys.executable, "-m", "MedSegDLLib.with_caller", "batch", "--input", scans, "--model", "bright", "--output"]
+    environment = os.environ | {"MEDSEGDL_MODELS": str(bright_zoo), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    process = subprocess.Popen(
+        [*command, tmp_path / "out"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    assert process.stderr.readline() == b"4 images, 4 to segment.\n"
+    process.stdin.close()  # which the end of the caller does
+    assert process.wait(60) in (130, -signal.SIGTERM)
+    process.stderr.close()
+    assert not (tmp_path / "out").exists() or len(rows_of(tmp_path / "out" / "summary.csv")) < 4

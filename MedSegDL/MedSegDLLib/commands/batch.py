@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MedSegDLLib.batch_inputs import BatchInput, images_below, images_of_database
-from MedSegDLLib.batch_records import RECORD_SUFFIX, SUMMARY_FILE, Row, question_of, recorded, write_record, write_summary
-from MedSegDLLib.commands.each_input import Done, run_each
+from MedSegDLLib.batch_records import RECORD_SUFFIX, SUMMARY_FILE, Row, Summary, question_of, recorded, write_record
+from MedSegDLLib.commands.each_input import Done, Failure, run_each
 from MedSegDLLib.commands.output_plan import OutputPlan, check_writable
 from MedSegDLLib.commands.segment_arguments import add_model_arguments, options_of, ready_job
 from MedSegDLLib.commands.stopping import cancelled_by_signals
@@ -51,19 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Item:
+    """An input, what is asked of it, and its row in the table if it is known without segmenting it."""
+
+    input: BatchInput
+    question: dict
+    known: Row | None
+
+
+@dataclass(frozen=True)
 class _Batch:
-    """What is asked, and what is known of each input so far, in order."""
+    """What is asked, and the table of what came of it."""
 
     arguments: argparse.Namespace
-    inputs: dict[OutputPlan, BatchInput]
-    questions: dict[OutputPlan, dict]
-    rows: dict[BatchInput, Row]
-
-    def write_summary(self) -> None:
-        path = self.arguments.summary or self.arguments.output / SUMMARY_FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_summary(self.rows.values(), path)
+    items: dict[OutputPlan, _Item]
+    summary: Summary
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -73,13 +77,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = _found(arguments)
     for folder in {arguments.output, *([arguments.summary.parent] if arguments.summary else [])}:
         check_writable(folder)
-    batch = _Batch(arguments, {}, {}, {})
-    for item in found:
-        _look_at(item, card, options, batch)
-    waiting = [plan for plan, item in batch.inputs.items() if item not in batch.rows]
-    _tell_start(batch, waiting)
+    items = {plan: _item(plan, item, card, options, arguments) for plan, item in _planned(found, arguments).items()}
+    waiting = [plan for plan, item in items.items() if item.known is None]
+    _tell_start(items)
+    batch = _Batch(arguments, items, _summary(items, arguments))
     done = _segmented(waiting, batch, options) if waiting else Done()
-    batch.write_summary()
+    batch.summary.write()
     return done.conclude(len(waiting))
 
 
@@ -103,31 +106,49 @@ def _is_result(item: BatchInput, output: Path) -> bool:
     return output.resolve() in item.source.resolve().parents
 
 
-def _look_at(item: BatchInput, card: ModelCard, options: SegmentOptions, batch: _Batch) -> None:
-    """Plan the input, and note what is known of it before anything heavy is loaded."""
-    suffix = batch.arguments.format or SEGMENTATION_SUFFIX
-    plan = OutputPlan(item.source, batch.arguments.output / item.name, suffix, None)
-    if same := [other.source for other in batch.inputs if other.base == plan.base]:
-        raise OutputError(f"The results of {item.source} and {same[0]} would have one name: give their folders one by one.")
-    batch.inputs[plan] = item
-    batch.questions[plan] = question_of(item, card.id, card.weights_sha256, options, str(batch.arguments.frame), suffix)
+def _planned(found: list[BatchInput], arguments: argparse.Namespace) -> dict[OutputPlan, BatchInput]:
+    """Where the results of each input go; raises OutputError where those of two would be one."""
+    suffix, plans, first = arguments.format or SEGMENTATION_SUFFIX, {}, {}
+    for item in found:
+        other = first.setdefault(item.name, item)
+        if other is not item:
+            raise OutputError(
+                f"The results of {item.source} and {other.source} would have one name: give their folders one by one."
+            )
+        plans[OutputPlan(item.source, arguments.output / item.name, suffix, None)] = item
+    return plans
+
+
+def _item(plan: OutputPlan, item: BatchInput, card: ModelCard, options: SegmentOptions, arguments: argparse.Namespace) -> _Item:
+    """What can be known of an input before anything heavy is loaded."""
+    question = question_of(item, card.id, card.weights_sha256, options, str(arguments.frame), plan.suffix)
+    known = None
     if item.modality and item.modality != card.modality:
-        batch.rows[item] = Row(item, "left out", None, f"It is {item.modality}, the model '{card.id}' is for {card.modality}.")
-    elif batch.arguments.resume and (report := recorded(_record(plan), batch.questions[plan])):
-        batch.rows[item] = Row(item, "done", report)
+        known = Row(item, "left out", None, f"It is {item.modality}, the model '{card.id}' is for {card.modality}.")
+    elif arguments.resume and (report := recorded(_record(plan), question)):
+        known = Row(item, "done", report)
+    return _Item(item, question, known)
+
+
+def _summary(items: dict[OutputPlan, _Item], arguments: argparse.Namespace) -> Summary:
+    summary = Summary(arguments.summary or arguments.output / SUMMARY_FILE, [item.input for item in items.values()])
+    for item in items.values():
+        if item.known:
+            summary.put(item.known)
+    return summary
 
 
 def _record(plan: OutputPlan) -> Path:
     return plan.base.with_name(plan.base.name + RECORD_SUFFIX)
 
 
-def _tell_start(batch: _Batch, waiting: list[OutputPlan]) -> None:
-    states = [row.state for row in batch.rows.values()]
-    parts = [f"{len(batch.inputs)} images", f"{len(waiting)} to segment"]
+def _tell_start(items: dict[OutputPlan, _Item]) -> None:
+    states = Counter(item.known.state if item.known else "" for item in items.values())
+    parts = [f"{len(items)} image{'' if len(items) == 1 else 's'}", f"{states['']} to segment"]
     parts += [
-        f"{states.count(state)} {text}"
+        f"{states[state]} {text}"
         for state, text in (("done", "done already"), ("left out", "of another modality"))
-        if state in states
+        if states[state]
     ]
     print(f"{', '.join(parts)}.", file=sys.stderr)
 
@@ -143,23 +164,27 @@ def _segmented(waiting: list[OutputPlan], batch: _Batch, options: SegmentOptions
             cancel,
             batch.arguments.debug,
             quiet=batch.arguments.progress == "json",
-            after=lambda done: _note(done, batch),
+            after=lambda plan, outcome: _note(plan, outcome, batch),
         )
     display.clear()
     return done
 
 
 def _one(plan: OutputPlan, job: Job, batch: _Batch) -> tuple[dict, str]:
-    report, told = replace(job, series=batch.inputs[plan].series).run(plan)
-    write_record(_record(plan), batch.questions[plan], report)
+    item = batch.items[plan]
+    report, told = replace(job, series=item.input.series).run(plan)
+    write_record(_record(plan), item.question, report)
     return report, told
 
 
-def _note(done: Done, batch: _Batch) -> None:
-    """Keep the table true after each input, so that a batch that is killed has told what it did."""
-    rows: Iterable[Row] = (
-        *(Row(batch.inputs[plan], "done", report) for plan, report in done.reports.items()),
-        *(Row(batch.inputs[plan], "failed", None, failure.sentence) for plan, failure in done.failed.items()),
-    )
-    batch.rows |= {row.input: row for row in rows}
-    batch.write_summary()
+def _note(plan: OutputPlan, outcome: dict | Failure, batch: _Batch) -> None:
+    """Keep the table true, so that a batch that is killed has told what it did.
+
+    Where it cannot be written now (somebody has it open on Windows, the disk is full) the batch goes on: it is at the end.
+    """
+    item = batch.items[plan].input
+    failed = isinstance(outcome, Failure)
+    batch.summary.put(Row(item, "failed", None, outcome.sentence) if failed else Row(item, "done", outcome))
+    if batch.summary.is_due:
+        with suppress(OutputError):
+            batch.summary.write()

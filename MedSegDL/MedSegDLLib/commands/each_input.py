@@ -49,9 +49,9 @@ def run_each(
     cancel: CancelToken,
     debug: bool,
     quiet: bool = False,
-    after: Callable[[Done], None] = lambda done: None,
+    after: Callable[[OutputPlan, dict | Failure], None] = lambda plan, outcome: None,
 ) -> Done:
-    """Do `work`, which gives a report and what to print, for each plan; `after` is called when one has ended, well or not.
+    """Do `work`, which gives a report and what to print, for each plan; `after` is told what came of it: report or Failure.
 
     What to print is printed unless `quiet`; failures always are, on stderr.
     """
@@ -70,10 +70,11 @@ def run_each(
             display.clear()
             tell(error, debug, about=str(plan.source) if str(plan.source) not in str(error) else "")
             done.failed[plan] = Failure(exit_code_of(error), sentence_of(error))
+            after(plan, done.failed[plan])
         else:
             display.clear()
             done.reports[plan] = report
             if not quiet:
                 print(told)
-        after(done)
+            after(plan, report)
     return done

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MedSegDLLib import cine, pictures
+from MedSegDLLib.atomic import make_folder
 from MedSegDLLib.checkpoint import Model
 from MedSegDLLib.commands.output_plan import OutputPlan, all_or_nothing, frame_end
 from MedSegDLLib.errors import InputError
@@ -84,7 +85,7 @@ class Job:
         """Write segmentation and label table; returns the path of the segmentation."""
         self.display("write", 0.0, None)
         output = plan.segmentation(frame)
-        _make_folder(output.parent, made)
+        made += make_folder(output.parent)
         _write(result.segmentation, output, plan.label_table(), made)
         self.display("write", 1.0, 0.0)
         return output
@@ -124,12 +125,6 @@ def _cine_report(
     return report_of(plan.source, outputs[shown], model, whole) | {
         "cine": {"outputs": list(map(str, outputs)), "curves": list(map(cine.report_of_curve, curves))}
     }
-
-
-def _make_folder(folder: Path, made: list[Path]) -> None:
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    made.extend(reversed(missing))
 
 
 def _write(segmentation: Segmentation, path: Path, label_table: Path | None, made: list[Path]) -> None:
