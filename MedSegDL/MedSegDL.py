@@ -15,12 +15,12 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLPanel.choices import ExistingSegments, Frames
+from MedSegDLPanel.first_choices import shownVolume
+from MedSegDLPanel.module_widget import ModuleWidget, Watch
 from MedSegDLPanel.panel import Panel
 from MedSegDLPanel.sample_data_buttons import registerSampleData
 from MedSegDLScene.dependencies import TORCH, missing
@@ -71,43 +71,28 @@ class MedSegDLParameterNode:
     device: str = "auto"
 
 
-class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedSegDLWidget(ModuleWidget):
     """Keeps the panel and the scene's parameter node together."""
 
     def __init__(self, parent=None):
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = None
-        self.panel = None
-        self._parameterNode = None
-        self._guiTag = None
-        self._volumeNode = None  # the input, which is watched
+        ModuleWidget.__init__(self, parent)
+        self._voxels = Watch([vtk.vtkCommand.ModifiedEvent], lambda: self.panel.show())
+        self._removals = Watch([slicer.vtkMRMLScene.NodeRemovedEvent], lambda: self.panel.look())
 
     def setup(self) -> None:
         """Load MedSegDL.ui and build the panel on it."""
-        ScriptedLoadableModuleWidget.setup(self)
-        root = slicer.util.loadUI(self.resourcePath("UI/MedSegDL.ui"))
-        self.layout.addWidget(root)
-        self.ui = slicer.util.childWidgetVariables(root)
-        root.setMRMLScene(slicer.mrmlScene)
+        ModuleWidget.setup(self)
+        root = self.loadPanel()
         self.logic = MedSegDLLogic()
         requirements = Path(self.resourcePath("requirements.txt"))
         self.panel = Panel(root, self.ui, self.logic.client, self.logic.runs, self.logic.interpreter, requirements)
-        scene = slicer.mrmlScene
-        self.addObserver(scene, scene.StartCloseEvent, lambda *_: self.setParameterNode(None))
-        self.addObserver(scene, scene.EndCloseEvent, lambda *_: self._afterSceneChange())
-        self.addObserver(scene, scene.EndImportEvent, lambda *_: self._afterSceneChange())
-        self.addObserver(scene, scene.NodeRemovedEvent, lambda *_: self.panel.look())
-        self.initializeParameterNode()
-
-    def enter(self) -> None:
-        """The module is opened: packages, models and volumes may have come since."""
-        self.initializeParameterNode()
+        self._removals.follow(slicer.mrmlScene)
+        self.followScene()
 
     def cleanup(self) -> None:
         """Slicer is closed or the module reloaded: the worker ends, and what was under way."""
-        self.setParameterNode(None)
-        self.removeObservers()
+        ModuleWidget.cleanup(self)
+        self._removals.follow(None)
         if self.panel is not None:
             self.panel.close()
             self.logic.close()
@@ -117,47 +102,26 @@ class MedSegDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.close()
         for name in [name for name in sys.modules if _OUR_PACKAGES.match(name)]:
             del sys.modules[name]
-        ScriptedLoadableModuleWidget.onReload(self)
+        ModuleWidget.onReload(self)
 
-    def initializeParameterNode(self) -> None:
-        """Follow the scene's parameter node; a volume that is shown is chosen if none was."""
-        node = self.logic.getParameterNode()
-        if node.inputVolume is None:
-            node.inputVolume = _shownVolume()
-        self.setParameterNode(node)
+    def choose(self, parameterNode) -> None:
+        """A volume that is shown, if none was chosen."""
+        if parameterNode.inputVolume is None:
+            parameterNode.inputVolume = shownVolume()
 
-    def setParameterNode(self, node) -> None:
-        """Bind the widgets to this node, or to none."""
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onModified)
-        self._parameterNode = node
-        if node is not None:
-            self._guiTag = node.connectGui(self.ui)
-            self.addObserver(node, vtk.vtkCommand.ModifiedEvent, self._onModified)
-        self._watchVolume(node.inputVolume if node is not None else None)
-        self.panel.follow(node)
+    def follow(self, parameterNode) -> None:
+        """Packages, models and volumes may have come since."""
+        self._watchVolume(parameterNode)
+        self.panel.follow(parameterNode)
 
-    def _onModified(self, caller, event):
-        self._watchVolume(self._parameterNode.inputVolume)
+    def show(self, parameterNode) -> None:
+        """What is chosen has changed."""
+        self._watchVolume(parameterNode)
         self.panel.show()
 
-    def _watchVolume(self, volumeNode):
+    def _watchVolume(self, parameterNode):
         """A volume that is being loaded is in the scene before its voxels are."""
-        if volumeNode is self._volumeNode:
-            return
-        if self._volumeNode is not None:
-            self.removeObserver(self._volumeNode, vtk.vtkCommand.ModifiedEvent, self._onVoxels)
-        self._volumeNode = volumeNode
-        if volumeNode is not None:
-            self.addObserver(volumeNode, vtk.vtkCommand.ModifiedEvent, self._onVoxels)
-
-    def _onVoxels(self, caller, event):
-        self.panel.show()
-
-    def _afterSceneChange(self):
-        if self.parent.isEntered:  # which stays so in a reload, whereas enter() is not called again
-            self.initializeParameterNode()
+        self._voxels.follow(parameterNode.inputVolume if parameterNode is not None else None)
 
 
 class MedSegDLLogic(ScriptedLoadableModuleLogic):
@@ -195,14 +159,6 @@ class MedSegDLLogic(ScriptedLoadableModuleLogic):
         """Cancel what runs and end the worker; the next segmentation starts another."""
         self.runs.cancelAll()
         self.client.close()
-
-
-def _shownVolume():
-    """The volume in the slice views, else any; label maps are no images."""
-    selection = slicer.app.applicationLogic().GetSelectionNode()
-    shown = slicer.mrmlScene.GetNodeByID(selection.GetActiveVolumeID() or "") if selection else None
-    nodes = [shown, *slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
-    return next((node for node in nodes if node and node.GetClassName() == "vtkMRMLScalarVolumeNode"), None)
 
 
 class MedSegDLTest(ScriptedLoadableModuleTest):

@@ -4,7 +4,6 @@ import sys
 from typing import Annotated
 
 import slicer
-import vtk
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -13,17 +12,20 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
+from MedSegDLPanel.first_choices import segmentationOf, shownVolume
+from MedSegDLPanel.module_widget import ModuleWidget, Watch
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLScene.slicer_python import slicerInterpreter
 from MedSegDLTrainPanel import choices
 from MedSegDLTrainPanel.panel import TrainPanel
 
 _OWN_PACKAGES = ("MedSegDLTrainPanel", "MedSegDLTrainScene", "MedSegDLTrainLib")
-_SEGMENTS_CHANGED = ("SegmentAdded", "SegmentRemoved", "SegmentModified")
+_SEGMENTS_CHANGED = (
+    slicer.vtkMRMLSegmentationNode.SegmentationChangedEvent,  # say the next frame of a sequence
+    *(getattr(slicer.vtkSegmentation, f"Segment{change}") for change in ("Added", "Removed", "Modified")),
+)
 
 
 class MedSegDLTrain(ScriptedLoadableModule):
@@ -68,97 +70,58 @@ class MedSegDLTrainParameterNode:
     run: str = ""
 
 
-class MedSegDLTrainWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class MedSegDLTrainWidget(ModuleWidget):
     """The panel, and what the application tells it."""
 
     def __init__(self, parent: object = None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic: MedSegDLTrainLogic | None = None
-        self.panel: TrainPanel | None = None
-        self._parameterNode: MedSegDLTrainParameterNode | None = None
-        self._parameterNodeGuiTag: int | None = None
-        self._segmentation: vtkMRMLSegmentationNode | None = None
+        ModuleWidget.__init__(self, parent)
+        self._segments = Watch(_SEGMENTS_CHANGED, self._onSegments)
 
     def setup(self) -> None:
         """The panel is opened for the first time."""
-        ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MedSegDLTrain.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        ModuleWidget.setup(self)
+        self.loadPanel()
         self.logic = MedSegDLTrainLogic()
         self.panel = TrainPanel(self.ui, self.logic.interpreter())
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneChanged)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneChanged)
-        self.initializeParameterNode()
+        self.followScene()
 
     def cleanup(self) -> None:
         """The panel goes; trainings go on."""
-        self.setParameterNode(None)
-        self.removeObservers()
+        ModuleWidget.cleanup(self)
         if self.panel is not None:
             self.panel.close()
 
     def enter(self) -> None:
         """The panel is shown: others may have added cases, models and runs."""
-        self.initializeParameterNode()
+        ModuleWidget.enter(self)
         self.panel.refresh()
-
-    def onSceneStartClose(self, caller: object, event: str) -> None:
-        """The parameter node goes with the scene."""
-        self.setParameterNode(None)
-
-    def onSceneChanged(self, caller: object, event: str) -> None:
-        """A scene was closed or opened: its parameter node is another one."""
-        if self.parent.isEntered:  # which stays so in a reload, whereas enter() is not called again
-            self.initializeParameterNode()
 
     def onReload(self) -> None:
         """End what runs here and forget the module's packages, so that they are read anew."""
         self.cleanup()
         for name in [name for name in sys.modules if name.partition(".")[0] in _OWN_PACKAGES]:
             del sys.modules[name]
-        ScriptedLoadableModuleWidget.onReload(self)
+        ModuleWidget.onReload(self)
 
-    def initializeParameterNode(self) -> None:
-        """Follow the scene's parameter node; a first image and segmentation save a few clicks."""
-        node = self.logic.getParameterNode()
-        if node.volume is None:
-            node.volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-        if node.segmentation is None:
-            node.segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
-        self.setParameterNode(node)
+    def choose(self, parameterNode: MedSegDLTrainParameterNode) -> None:
+        """The image that is shown, and a segmentation of it: that saves a few clicks."""
+        if parameterNode.volume is None:
+            parameterNode.volume = shownVolume()
+        if parameterNode.segmentation is None:
+            parameterNode.segmentation = segmentationOf(parameterNode.volume)
 
-    def setParameterNode(self, parameterNode: MedSegDLTrainParameterNode | None) -> None:
-        """Follow another parameter node, or none."""
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
-        self._parameterNode = parameterNode
-        if parameterNode is not None:
-            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
-            self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._onChanged)
-        self._onChanged()
+    def follow(self, parameterNode: MedSegDLTrainParameterNode | None) -> None:
+        """Show what this node says."""
+        self.show(parameterNode)
 
-    def _onChanged(self, caller: object = None, event: str = "") -> None:
-        if self.panel is not None:
-            self._followSegments()
-            self.panel.show(self._parameterNode)
+    def show(self, parameterNode: MedSegDLTrainParameterNode | None) -> None:
+        """What is chosen has changed."""
+        self._segments.follow(parameterNode.segmentation if parameterNode is not None else None)
+        self.panel.show(parameterNode)
 
-    def _followSegments(self) -> None:
-        """Hear of changes of the chosen segmentation's segments."""
-        chosen = self._parameterNode.segmentation if self._parameterNode is not None else None
-        if chosen is self._segmentation:
-            return
-        for node, observe in ((self._segmentation, self.removeObserver), (chosen, self.addObserver)):
-            for name in _SEGMENTS_CHANGED if node is not None else ():
-                observe(node.GetSegmentation(), getattr(slicer.vtkSegmentation, name), self._onSegments)
-        self._segmentation = chosen
-
-    def _onSegments(self, caller: object, event: str) -> None:
-        self.panel.segmentsChanged()
+    def _onSegments(self) -> None:
+        if self.parent.isEntered:  # else the Segment Editor may be at work; enter() looks at it all
+            self.panel.segmentsChanged()
 
 
 class MedSegDLTrainLogic(ScriptedLoadableModuleLogic):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 import slicer
+import vtk
 
 from MedSegDLTrainScene.known_runs import remember_run
 from Testing.gui import harness, train_examples
@@ -71,3 +73,61 @@ def test_a_folder_that_nobody_may_look_into_is_told_and_hides_no_other(panel, fo
     monkeypatch.setattr(Path, "stat", lambda path, **options: denied(locked / path.name, **options))
     panel.panel.runs.lookNow()
     assert texts(panel.ui.runsTable)[0][1] == "missing"
+
+
+def test_an_image_and_segments_that_were_chosen_leave_the_memory_with_the_scene(panel, folder):
+    choose_folder(panel, folder)
+    volume, segmentation = add_scan()
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    harness.process_events(0.3)
+    kept = [vtk.vtkWeakReference() for _ in range(2)]
+    for reference, what in zip(kept, (volume.GetImageData(), segmentation.GetSegmentation()), strict=True):
+        reference.Set(what)
+    del volume, segmentation, what
+    slicer.mrmlScene.Clear(0)
+    harness.process_events(0.1)
+    gc.collect()
+    assert [reference.Get() for reference in kept] == [None, None]
+
+
+def test_segments_are_followed_when_a_sequence_puts_others_into_the_node(panel, folder):
+    choose_folder(panel, folder)
+    volume, segmentation = add_scan()
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    harness.process_events(0.3)
+    other = slicer.vtkSegmentation()
+    other.DeepCopy(segmentation.GetSegmentation())
+    other.GetNthSegment(0).SetName("Atrium")
+    segmentation.SetAndObserveSegmentation(other)
+    harness.process_events(0.4)
+    assert "None of the segments is a label" in panel.ui.takenLabel.text
+    other.GetNthSegment(0).SetName(train_examples.LABEL)
+    harness.process_events(0.4)
+    assert "Taken: Left ventricle (1)." in panel.ui.takenLabel.text
+
+
+def test_nothing_is_looked_at_while_another_module_works_on_the_segments(panel, folder):
+    choose_folder(panel, folder)
+    volume, segmentation = add_scan()
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    harness.process_events(0.4)
+    panel.parent.exit()
+    segmentation.GetSegmentation().GetNthSegment(0).SetName("Atrium")
+    harness.process_events(0.4)
+    assert "Taken: Left ventricle (1)." in panel.ui.takenLabel.text
+    panel.parent.enter()
+    harness.process_events(0.4)
+    assert "None of the segments is a label" in panel.ui.takenLabel.text
+
+
+def test_a_label_map_is_not_chosen_as_the_image_and_the_segments_belong_to_the_image(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    add_scan(0, "first")
+    volume, segmentation = add_scan(1, "second")
+    slicer.app.applicationLogic().GetSelectionNode().SetActiveVolumeID(volume.GetID())
+    node = open_panel(monkeypatch, fake_interpreter()).logic.getParameterNode()
+    assert node.volume is volume and node.segmentation is segmentation

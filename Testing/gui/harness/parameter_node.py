@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,31 @@ __all__ = ["Decimals", "Default", "Maximum", "Minimum", "SingleStep", "WithinRan
 _PROPERTY = "SlicerParameterName"
 
 
+class _Values:
+    """What upstream's _CachedParameterWrapper keeps: values, nodes among them, as they were when the node last changed."""
+
+    def __init__(self, parameters: Mapping[str, Parameter], node: slicer.vtkMRMLScriptedModuleNode) -> None:
+        self._parameters, self._node = parameters, node
+        self._known: dict[str, Any] = {}
+        self._readAll()
+        own = weakref.ref(self)
+        self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: own()._readAll())
+
+    def __del__(self) -> None:
+        self._node.RemoveObserver(self._tag)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._known[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        with slicer.util.NodeModify(self._node):
+            self._parameters[name].write(self._node, value)
+            self._known[name] = self._parameters[name].read(self._node)
+
+    def _readAll(self) -> None:
+        self._known = {name: parameter.read(self._node) for name, parameter in self._parameters.items()}
+
+
 class _Wrapper:
     """What the decorator adds to a class."""
 
@@ -31,13 +57,13 @@ class _Wrapper:
         for parameter in self.allParameters.values():
             if not parameter.isIn(parameterNode):
                 parameter.write(parameterNode, parameter.default.value)
+        self._values = _Values(self.allParameters, parameterNode)
 
     def getValue(self, name: str) -> Any:
-        return self._parameter(name).read(self.parameterNode)
+        return self._values[self._parameter(name).name]
 
     def setValue(self, name: str, value: Any) -> None:
-        with slicer.util.NodeModify(self.parameterNode):
-            self._parameter(name).write(self.parameterNode, value)
+        self._values[self._parameter(name).name] = value
 
     def default(self, name: str) -> Any:
         return self._parameter(name).default
