@@ -1,12 +1,14 @@
 """`medsegdl batch` as a script of the Slicer application: the same options, messages, files and exit status.
 
-    Slicer --no-main-window --python-script …/MedSegDLScripts/MedSegDLBatch.py --input FOLDER --model ID --output FOLDER
-    Slicer --no-main-window --python-script …/MedSegDLScripts/MedSegDLBatch.py --slicer-database --model ID --output FOLDER
+    Slicer --no-main-window --python-script FOLDER/MedSegDLBatch.py --input FOLDER --model ID --output FOLDER
+    Slicer --no-main-window --python-script FOLDER/MedSegDLBatch.py --slicer-database --model ID --output FOLDER
     python MedSegDLBatch.py --input FOLDER --model ID --output FOLDER          (no Slicer needed)
 
 --slicer-database stands for the DICOM database that the application has open. Slicer keeps --help for itself: `medsegdl batch
 --help` shows all options. The work is done in a process of its own, so that nothing heavy is loaded into the application, and
 the application always ends, with the exit status of the batch.
+
+Only ASCII in this file: Slicer reads a script in the encoding of the system's language, which in a container often has no more.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _SLICER_DATABASE = "--slicer-database"
 _FAULT_OF_THE_PROGRAM = 1
 _BAD_USE = 2
 _SECONDS_BETWEEN_LOOKS = 0.05
+_TO_PASS_ON = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -72,30 +76,30 @@ def _run(arguments: Sequence[str]) -> int:
     command = [*interpreter.command, "-m", "MedSegDLLib", "batch", *arguments]
     # A session of its own: PythonSlicer starts Python as its child and passes no signals on, but a whole group can get them.
     process = subprocess.Popen(command, env=interpreter.environment, stdin=subprocess.DEVNULL, start_new_session=True)
-    before = signal.signal(signal.SIGTERM, lambda number, frame: _passOn(signal.SIGTERM, process))
+    # Ctrl-C, too: the application, which Slicer lets die of it at once, would leave the batch behind.
+    before = {number: signal.signal(number, lambda number, frame: _passOn(number, process)) for number in _TO_PASS_ON}
     try:
         while process.poll() is None:
-            _waitFor(process)
+            _letTheApplicationWork()
     finally:
-        signal.signal(signal.SIGTERM, before)
-    return process.returncode
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: of the application's, not Python's
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode  # as a shell tells of a signal
 
 
-def _waitFor(process: subprocess.Popen) -> None:
-    """Let the application work for a moment; Ctrl-C stops the batch, which says how far it came."""
-    try:
-        if (running := application()) is not None:
-            running.processEvents()
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
-    except KeyboardInterrupt:
-        _passOn(signal.SIGINT, process)
+def _letTheApplicationWork() -> None:
+    if (running := application()) is not None:
+        running.processEvents()
+    time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
 def _passOn(number: int, process: subprocess.Popen) -> None:
-    if sys.platform == "win32":  # Ctrl-C reaches every process of a console there
-        process.terminate()
-    else:
-        os.killpg(process.pid, number)
+    """The batch stops, and says how far it came."""
+    with suppress(OSError):  # it has ended just now
+        if sys.platform == "win32":  # Ctrl-C reaches every process of a console there
+            process.terminate()
+        else:
+            os.killpg(process.pid, number)
 
 
 def _end(status: int) -> None:

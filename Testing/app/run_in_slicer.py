@@ -1,6 +1,6 @@
 """Runs all checks of this folder inside Slicer, which then ends with their exit status. NOT YET RUN: see README.md.
 
-    Slicer --testing --python-script Testing/app/run_in_slicer.py [NAME …]
+    Slicer --testing --python-script Testing/app/run_in_slicer.py [NAME ...]
 
 With names, only the checks whose names hold one of them. Also `--no-splash`, should the launcher's picture be in the way.
 """
@@ -28,6 +28,15 @@ def loadModules() -> None:
         factory.registerModule(qt.QFileInfo(str(ROOT / name / f"{name}.py")))
     if absent and not factory.loadModules(absent):
         raise RuntimeError(f"Slicer could not load {' and '.join(absent)}: its log says why.")
+    if "MedSegDL" in absent:
+        _tellThatSlicerHasStarted()
+
+
+def _tellThatSlicerHasStarted() -> None:
+    """The application has said so before it ran this script, and so before the module could hear it."""
+    from MedSegDLPanel.sample_data_buttons import registerSampleData
+
+    registerSampleData(ROOT / "MedSegDL" / "Resources" / "Icons")
 
 
 def main(names: Sequence[str]) -> int:

@@ -6,6 +6,7 @@ Not here: what the harness has no stand-in for (saving a scene, Segment Editor, 
 from __future__ import annotations
 
 import importlib
+import types
 
 import pytest
 
@@ -37,3 +38,11 @@ def test_a_check_for_the_application_passes_on_the_harness(name):
     checks = importlib.import_module("Testing.app.medsegdl_checks.all_checks").CHECKS
     (check,) = (check for check in checks if check.__name__ == name)
     print(f"{name}: {check()}")
+
+
+@pytest.mark.parametrize(("launcher", "program"), [("/opt/Slicer/Slicer", "/opt/Slicer/Slicer"), ("", "/Applications/Slicer")])
+def test_another_slicer_is_started_also_on_macos_which_has_no_launcher(monkeypatch, launcher, program):
+    leaving = importlib.import_module("Testing.app.medsegdl_checks.leaving")
+    app = types.SimpleNamespace(launcherExecutableFilePath=launcher, applicationFilePath=lambda: "/Applications/Slicer")
+    monkeypatch.setattr(leaving.slicer, "app", app)
+    assert leaving._program() == program

@@ -68,6 +68,20 @@ def test_every_check_is_run_and_all_files_say_that_they_were_not():
             assert not is_check or f"{file.stem}.{function.name}," in listed, function.name
 
 
+def test_the_script_is_read_in_whatever_encoding_the_system_has():
+    """CTK's executeFile, which --python-script leads to, opens it in the encoding of the system's language."""
+    assert (APP / "run_in_slicer.py").read_text(encoding="utf-8").isascii()
+
+
+def test_a_module_that_is_loaded_late_is_told_that_slicer_has_started():
+    """startupCompleted comes before the script; what the module does then, the script has to do."""
+    module = (ROOT / "MedSegDL" / "MedSegDL.py").read_text(encoding="utf-8")
+    assert 'connect("startupCompleted()", lambda: registerSampleData(icons))' in module
+    tree = tree_of(APP / "run_in_slicer.py")
+    (told,) = (node for node in tree.body if getattr(node, "name", "") == "_tellThatSlicerHasStarted")
+    assert "registerSampleData" in ast.unparse(told.body[-1])
+
+
 def test_the_script_ends_slicer_whatever_happens():
     (last,) = (node for node in tree_of(APP / "run_in_slicer.py").body if isinstance(node, ast.If))
     (attempt,) = (node for node in last.body if isinstance(node, ast.Try))

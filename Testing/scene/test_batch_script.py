@@ -1,6 +1,7 @@
 """MedSegDLBatch.py as a plain script, and as Slicer runs it: in the console's own namespace, ending the application."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,8 +19,9 @@ SCRIPT = Path(__file__).parents[2] / "MedSegDL" / "MedSegDLScripts" / "MedSegDLB
 # What Slicer does with --python-script (CTK's ctkAbstractPythonManager::executeFile), on slicer-core with a stand-in for the
 # application that says what became of it.
 AS_SLICER_DOES = """
-import sys, types
+import signal, sys, types
 import slicer
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 def exit(status):
     print("application ended with", status, flush=True)
     sys.exit(0)
@@ -49,9 +51,14 @@ def asked(tmp_path: Path) -> list[str]:
     return ["--input", str(tmp_path / "scans"), "--model", "bright", "--output", str(tmp_path / "out")]
 
 
-def in_slicer(arguments: list[str], environment: dict[str, str], database: str = "", is_open: bool = False):
+def slicers_command(arguments: list[str], database: str = "", is_open: bool = False) -> list[str]:
     code = AS_SLICER_DOES.format(script=str(SCRIPT), arguments=arguments, database=database, is_open=is_open)
-    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8")
+    return [sys.executable, "-c", code]
+
+
+def in_slicer(arguments: list[str], environment: dict[str, str], database: str = "", is_open: bool = False):
+    command = slicers_command(arguments, database, is_open)
+    return subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
 
 
 def test_the_script_runs_under_plain_python_with_the_exit_status_of_the_batch(asked, environment, tmp_path):
@@ -69,6 +76,13 @@ def test_the_application_always_ends_with_the_status_of_the_batch(asked, environ
     assert "Traceback" not in result.stderr
 
 
+def test_the_script_is_read_where_the_system_has_no_language(asked, environment):
+    """A container without LANG: Slicer's Python, which is embedded, then takes files for ASCII."""
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    result = in_slicer([*asked, "--nonsense"], environment | plain)
+    assert result.stdout == "application ended with 2\n", result
+
+
 def test_slicers_own_database_is_named_by_one_option(asked, environment, tmp_path):
     result = in_slicer([*asked[2:], "--slicer-database"], environment, str(tmp_path), is_open=True)
     assert f"{tmp_path} holds no DICOM database of Slicer" in result.stderr
@@ -79,14 +93,29 @@ def test_slicers_own_database_is_named_by_one_option(asked, environment, tmp_pat
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_batch_behind_a_launcher_and_nothing_is_left(asked, environment, tmp_path, number):
-    process = subprocess.Popen(
-        [sys.executable, SCRIPT, *asked], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    status, _ = interrupted([sys.executable, SCRIPT, *asked], environment, number)
+    assert status in (130, 128 + number)
+    assert nothing_is_left(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_slicer_which_dies_of_ctrl_c_a_signal_ends_the_batch_first(asked, environment, tmp_path, number):
+    _, said = interrupted(slicers_command(asked), environment, number)
+    assert said in [f"application ended with {status}\n" for status in (130, 128 + number)]
+    assert nothing_is_left(tmp_path)
+
+
+def interrupted(command: list, environment: dict[str, str], number: int) -> tuple[int, str]:
+    """Exit status and output of a batch that gets this signal while torch is imported."""
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     told = process.stderr.readline()
     time.sleep(0.1)
-    process.send_signal(number)  # while torch is imported
-    told += process.communicate(timeout=60)[1]
-    assert process.returncode in (130, -number), told
-    assert told.startswith("1 images, 1 to segment.") and "Traceback" not in told
-    left = subprocess.run(["pgrep", "-f", str(tmp_path / "out")], capture_output=True, text=True).stdout
-    assert left == ""
+    process.send_signal(number)
+    said, rest = process.communicate(timeout=60)
+    assert re.match(r"1 images?, 1 to segment\.", told) and "Traceback" not in rest, told + rest
+    return process.returncode, said
+
+
+def nothing_is_left(tmp_path: Path) -> bool:
+    return subprocess.run(["pgrep", "-f", str(tmp_path / "out")], capture_output=True, text=True).stdout == ""

@@ -33,7 +33,7 @@ def theBatchEndsSlicerWithItsStatus() -> str:
 def _batch(images: Path, results: Path) -> int:
     """Start another Slicer with MedSegDLBatch.py and wait for its end with this one's events running."""
     script = Path(slicer.util.modulePath("MedSegDL")).parent / "MedSegDLScripts" / "MedSegDLBatch.py"
-    command = [slicer.app.launcherExecutableFilePath, "--no-splash", "--no-main-window", "--python-script", str(script)]
+    command = [_program(), "--no-splash", "--no-main-window", "--python-script", str(script)]
     command += ["--input", str(images), "--model", MODEL, "--output", str(results), "--device", "cpu"]
     process = subprocess.Popen(command, env=slicer.util.startupEnvironment())
     try:
@@ -41,3 +41,8 @@ def _batch(images: Path, results: Path) -> int:
     finally:
         process.kill()
     return process.returncode
+
+
+def _program() -> str:
+    """What starts this Slicer; on macOS it has no launcher."""
+    return slicer.app.launcherExecutableFilePath or slicer.app.applicationFilePath()
