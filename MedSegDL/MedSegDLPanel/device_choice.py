@@ -29,6 +29,10 @@ class DeviceChoice:
             self._combo.clear()
             self._combo.addItems(list(texts.values()))
         self._combo.currentIndex = self._names.index(chosen)
+        toolTip = _("{device}\nThe computing devices that were found. Automatic takes the fastest with enough memory.")
+        toolTip = toolTip.format(device=texts[chosen])  # the box is too narrow for some names
+        if self._combo.toolTip != toolTip:  # 100 times a second while busy
+            self._combo.toolTip = toolTip
 
     def _onActivated(self, index: int) -> None:
         self._onChosen(self._names[index])

@@ -26,6 +26,7 @@ from MedSegDLPanel.readiness import reasonNotToApply
 from MedSegDLPanel.region_choice import RegionChoice
 from MedSegDLPanel.result_view import ResultView
 from MedSegDLPanel.run_view import RunView
+from MedSegDLPanel.wording import breakable
 from MedSegDLScene.command_process import CommandProcess
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLScene.model_choice import warningsFor
@@ -160,9 +161,9 @@ class Panel:
         if run.state == "finished":
             self._result.show(run)
         elif run.state == "failed":
-            self._error.show(f"{run.title}: {run.sentence}", run.log)
+            self._error.show(f"{breakable(run.title)}: {run.sentence}", run.log)
         else:
-            self._run.say(f"{run.title}: {run.sentence}")
+            self._run.say(f"{breakable(run.title)}: {run.sentence}")
 
     def _tellFailedStart(self) -> None:
         """A worker that cannot be started is told also where no run waits for it."""

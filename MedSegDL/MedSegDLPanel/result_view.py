@@ -13,6 +13,7 @@ from MedSegDLLib.volume_curve import VolumeCurve
 from MedSegDLPanel import show_nodes
 from MedSegDLPanel.notes import standOut
 from MedSegDLPanel.segment_table import SegmentTable, TableRow
+from MedSegDLPanel.wording import breakable
 from MedSegDLScene.comparison import Comparison, compareSegmentations
 from MedSegDLScene.grids import BINARY_LABELMAP
 from MedSegDLScene.run_report import FIRST_FRAME, report_text
@@ -147,7 +148,10 @@ def _summary(run: Run) -> str:
     """Model, device and time, what was not found, and what a person should know."""
     report = run.report
     facts = _("{title}: {seconds:.1f} s on {device} ({precision})").format(
-        title=run.title, seconds=sum(report["seconds"].values()), device=report["device"], precision=report["precision"]
+        title=breakable(run.title),
+        seconds=sum(report["seconds"].values()),
+        device=report["device"],
+        precision=report["precision"],
     )
     absent = [row.name for row in run.rows if not row.voxels]
     missing = _("Not found: {names}.").format(names=_shortened(absent)) if absent and not run.curves else ""

@@ -96,4 +96,4 @@ def wholeFraction(stage: str, fraction: float) -> float:
 def _line(run: Run) -> str:
     left = wording.timeLeft(run.seconds_left) if run.stage == _TIMED or run.frames > 1 else ""
     frame = _("frame {frame} of {frames}").format(frame=run.frame + FIRST_FRAME, frames=run.frames) if run.frames > 1 else ""
-    return " · ".join(part for part in (run.title, frame, wording.stage(run.stage), left) if part)
+    return " · ".join(part for part in (wording.breakable(run.title), frame, wording.stage(run.stage), left) if part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from slicer.i18n import tr as _
 
 
@@ -33,3 +35,8 @@ def stage(name: str) -> str:
 def millilitres(volume: float) -> str:
     """Three digits that count: 0.120, 1.20, 12.0, 120."""
     return f"{volume:#.3g}" if volume < 100 else f"{volume:.0f}"
+
+
+def breakable(text: str) -> str:
+    """With places where a narrow label or column may break a long name: invisible ones after dots, slashes and underscores."""
+    return re.sub(r"([./\\_])", "\\1\u200b", text)

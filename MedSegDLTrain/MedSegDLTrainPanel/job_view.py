@@ -10,6 +10,7 @@ import qt
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import MedSegDLError
+from MedSegDLPanel.wording import breakable
 from MedSegDLTrainPanel import table_rows
 from MedSegDLTrainScene.jobs import checked_job, read_job_text, reason_rows, save_job_text
 
@@ -83,7 +84,7 @@ class JobView:
                 self._problem = str(problem)
         if rows or self.path is None:
             table_rows.setRows(
-                self._ui.jobTable, [(row.setting, [_breakable(row.setting), _value(row.value), row.why]) for row in rows]
+                self._ui.jobTable, [(row.setting, [breakable(row.setting), _value(row.value), row.why]) for row in rows]
             )
         self._say(self._problem)
         self._onText()
@@ -115,11 +116,6 @@ class JobView:
 
 def _value(text: str) -> qt.QTableWidgetItem:
     """A value that takes a few lines at most; the whole is its tool tip."""
-    item = qt.QTableWidgetItem(_breakable(text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"))
+    item = qt.QTableWidgetItem(breakable(text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"))
     item.setToolTip(text)
     return item
-
-
-def _breakable(text: str) -> str:
-    """With places where a narrow column may break a long word: invisible ones after dots, slashes and underscores."""
-    return re.sub(r"([./\\_])", "\\1\u200b", text)

@@ -85,6 +85,7 @@ def test_devices_are_told_in_words_and_the_chosen_one_is_asked_for(panel, client
         "NVIDIA RTX 4000, 11 GB free",
         "CPU, bfloat16",
     ]
+    assert combo.toolTip.startswith("Automatic (NVIDIA RTX 4000, 11 GB free)\n")
     harness.choose(combo, "CPU, bfloat16")
     assert asked(panel, client).device == "cpu"
 

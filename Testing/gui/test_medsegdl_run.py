@@ -70,6 +70,20 @@ def test_apply_shows_stage_and_time_left_and_becomes_cancel(ready, client):
     harness.grab(ready, "medsegdl_running")
 
 
+def test_a_long_name_of_a_series_is_read_whole(ready, client):
+    """A label breaks lines at spaces only; names of series have underscores."""
+    name = "0003_t1_vibe_dixon_tra_p4_bh_320_W_20s_post_contrast_delayed_phase_2nd_attempt"
+    ready.ui.inputSelector.setCurrentNode(add_volume(name))
+    apply(ready)
+    client.progress("network", 0.4, 4100.0)
+    harness.process_events(0.05)
+    label = ready.ui.stageLabel
+    words = label.text.replace("\u200b", "\u200b ").split(" ")
+    assert label.text.replace("\u200b", "").startswith(name)
+    assert max(label.fontMetrics().horizontalAdvance(word) for word in words) < 380
+    harness.grab(ready, "medsegdl_long_name")
+
+
 def test_nothing_is_said_of_the_time_while_it_is_unknown_or_only_of_a_stage(ready, client):
     apply(ready)
     client.progress("preprocess", 0.9, 0.1)
