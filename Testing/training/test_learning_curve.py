@@ -88,7 +88,8 @@ def test_how_many_cases_a_dice_takes():
         (PowerLaw(0.64, 0.135, 0.9), "expect a Dice above 0.95 instead of 0.87; 0.9 would take about 2 more (12 in all)."),
         (PowerLaw(0.7, 0.2, 0.9), "With 10 scans the Dice is 1.00 already, and more would bring little; 0.9 takes about 4."),
         (PowerLaw(0.8, 0.0145, 0.9), "0.9 would take some 3,400 in all"),  # (0.9 / 0.8)^(1 / 0.0145) = 3373
-        (PowerLaw(0.7, -0.1, 0.9), "More scans did not help between 1 and 10"),
+        (PowerLaw(0.7, -0.1, 0.9), "More scans did not help between 1 and 10, so 0.9 will not be reached that way"),
+        (PowerLaw(0.95, 0.0, None), "More scans did not help between 1 and 10, where the Dice is 0.95 already"),
         (None, "two different numbers of scans"),
     ],
 )

@@ -76,10 +76,9 @@ def advice(points: Sequence[Point], law: PowerLaw | None, what: str) -> str:
             f"({law.at(most):.2f}): train longer, or with a lower learning rate."
         )
     if law.beta <= 0:
-        return (
-            f"More {what} did not help between {least} and {most}, so {TARGET} will not be reached that way: look at the "
-            "worst cases, or train longer."
-        )
+        reached = law.at(most) >= TARGET
+        then = f"where the Dice is {law.at(most):.2f} already" if reached else f"so {TARGET} will not be reached that way"
+        return f"More {what} did not help between {least} and {most}, {then}: look at the worst cases, or train longer."
     return f"{_gain_text(law, most, what)}; {_target_text(law.reaches(TARGET), most, what)}."
 
 
