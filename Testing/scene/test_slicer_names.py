@@ -18,7 +18,6 @@ MODULES = ("MedSegDL/MedSegDL.py", "MedSegDLTrain/MedSegDLTrain.py")
 # Name in slicer.util: first release that has it, looked up in the tags of Slicer's repository (Base/Python/slicer/util.py).
 FIRST_VERSION = {
     "NodeModify": "4.6.0",
-    "VTKObservationMixin": "4.5.0-1",
     "addVolumeFromArray": "4.11.20200930",
     "arrayFromVTKMatrix": "4.11.20200930",
     "arrayFromVolume": "4.8.0",

@@ -10,8 +10,8 @@ from Testing.house.test_import_bans import APPLICATION, NOT_IN_SLICER, ROOT, imp
 
 SCENE = ROOT / "MedSegDLTrain" / "MedSegDLTrainScene"
 # Modules that do not import slicer: snake_case, and testable anywhere.
-WITHOUT_SLICER = ["annotated_slices", "case_table", "command_work", "event_tail", "jobs", "known_runs", "next_case"]
-WITHOUT_SLICER += ["run_history", "runs", "validation"]
+WITHOUT_SLICER = ["annotated_slices", "case_table", "command_work", "event_tail", "jobs", "known_runs", "looking"]
+WITHOUT_SLICER += ["next_case", "run_history", "runs", "validation"]
 
 
 def modules() -> list[str]:
