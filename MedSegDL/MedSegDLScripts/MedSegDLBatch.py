@@ -6,7 +6,7 @@
 
 --slicer-database stands for the DICOM database that the application has open. Slicer keeps --help for itself: `medsegdl batch
 --help` shows all options. The work is done in a process of its own, so that nothing heavy is loaded into the application, and
-the application always ends, with the exit status of the batch.
+the application always ends, with the exit status of the batch. That process ends with this one, by whatever means this ends.
 
 Only ASCII in this file: Slicer reads a script in the encoding of the system's language, which in a container often has no more.
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 _SLICER_DATABASE = "--slicer-database"
 _FAULT_OF_THE_PROGRAM = 1
 _BAD_USE = 2
+_TOO_LITTLE_MEMORY = 3
 _SECONDS_BETWEEN_LOOKS = 0.05
 _TO_PASS_ON = (signal.SIGINT, signal.SIGTERM)
 
@@ -73,9 +74,9 @@ def _run(arguments: Sequence[str]) -> int:
     from MedSegDLScene.slicer_python import slicerInterpreter
 
     interpreter = this_interpreter() if application() is None else slicerInterpreter()
-    command = [*interpreter.command, "-m", "MedSegDLLib", "batch", *arguments]
+    command = [*interpreter.command, "-m", "MedSegDLLib.with_caller", "batch", *arguments]
     # A session of its own: PythonSlicer starts Python as its child and passes no signals on, but a whole group can get them.
-    process = subprocess.Popen(command, env=interpreter.environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(command, env=interpreter.environment, stdin=subprocess.PIPE, start_new_session=True)
     # Ctrl-C, too: the application, which Slicer lets die of it at once, would leave the batch behind.
     before = {number: signal.signal(number, lambda number, frame: _passOn(number, process)) for number in _TO_PASS_ON}
     try:
@@ -84,7 +85,19 @@ def _run(arguments: Sequence[str]) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)  # None: of the application's, not Python's
-    return process.returncode if process.returncode >= 0 else 128 - process.returncode  # as a shell tells of a signal
+    return process.returncode if process.returncode >= 0 else _statusAfter(-process.returncode)
+
+
+def _statusAfter(number: int) -> int:
+    """The exit status of a batch that a signal has ended, which could not say anything itself."""
+    if number == getattr(signal, "SIGKILL", None):
+        why = "was ended by the system, most likely because memory ran out: close other programs"
+        print(f"The batch {why}, then go on with --resume.", file=sys.stderr)
+        return _TOO_LITTLE_MEMORY
+    if number not in _TO_PASS_ON:
+        print(f"The batch crashed ({signal.Signals(number).name}): go on with --resume, and --device cpu.", file=sys.stderr)
+        return _FAULT_OF_THE_PROGRAM
+    return 128 + number  # as a shell tells of a signal
 
 
 def _letTheApplicationWork() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MedSegDLLib.checkpoint import Model
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.evaluation import spread
 from MedSegDLLib.files import read_labelmap
 from MedSegDLLib.geometry import Geometry
@@ -24,7 +25,7 @@ from MedSegDLLib.model_card import (
 from MedSegDLTrainLib.cases import Case, label_path
 from MedSegDLTrainLib.division import counted
 from MedSegDLTrainLib.prepared import labels_of_job
-from MedSegDLTrainLib.reporting.facts import RunFacts, amount, data_words, plural
+from MedSegDLTrainLib.reporting.facts import RunFacts, amount, data_words
 
 CARD_METRICS = ("dice", "surface_distance_mean_mm", "hd95_mm")
 

@@ -97,6 +97,12 @@ def test_show(models, home):
     assert "Its quality has not been measured." in models("show", "small")[1]
 
 
+def test_one_patient_and_one_case_are_told_in_the_singular(models, home):
+    write_model(home / "listed", "one", training={"data": "x", "data_kind": "real", "patients": 1, "cases": 1})
+    assert "x (real images; 1 patient, 1 case)" in models("show", "one")[1]
+    assert "0 patients, 0 cases)" in models("show", "small")[1]
+
+
 def test_show_of_an_unknown_model(models):
     status, out, err = models("show", "smal")
     assert (status, out) == (2, "")

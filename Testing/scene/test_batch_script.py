@@ -106,6 +106,45 @@ def test_in_slicer_which_dies_of_ctrl_c_a_signal_ends_the_batch_first(asked, env
     assert nothing_is_left(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "terminal closed"])
+def test_the_batch_ends_with_the_script_however_that_ends(asked, environment, tmp_path, number):
+    process = begun(asked, environment)
+    process.send_signal(number)
+    process.communicate()
+    end = time.monotonic() + 30
+    while batches(tmp_path) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert batches(tmp_path) == []
+    assert not (tmp_path / "out" / "a.seg.nrrd").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize(
+    ("number", "status", "sentence"), [(signal.SIGKILL, 3, "memory ran out"), (signal.SIGSEGV, 1, "crashed (SIGSEGV)")]
+)
+def test_a_batch_that_is_killed_or_crashes_is_told_in_a_sentence(asked, environment, tmp_path, number, status, sentence):
+    process = begun(asked, environment)
+    (batch,) = [pid for pid in batches(tmp_path) if pid != process.pid]
+    os.kill(batch, number)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == status and sentence in told and "--resume" in told
+
+
+def begun(asked: list[str], environment: dict[str, str]) -> subprocess.Popen:
+    """The script with a batch that has found its image and imports torch."""
+    command = [sys.executable, SCRIPT, *asked]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert "to segment" in process.stderr.readline()
+    return process
+
+
+def batches(tmp_path: Path) -> list[int]:
+    """Processes that are asked to write into this test's folder."""
+    found = subprocess.run(["pgrep", "-f", str(tmp_path / "out")], capture_output=True, text=True).stdout
+    return list(map(int, found.split()))
+
+
 def interrupted(command: list, environment: dict[str, str], number: int) -> tuple[int, str]:
     """Exit status and output of a batch that gets this signal while torch is imported."""
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

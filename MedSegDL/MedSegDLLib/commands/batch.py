@@ -20,6 +20,7 @@ from MedSegDLLib.commands.each_input import Done, Failure, run_each
 from MedSegDLLib.commands.output_plan import OutputPlan, check_writable
 from MedSegDLLib.commands.segment_arguments import add_model_arguments, options_of, ready_job
 from MedSegDLLib.commands.stopping import cancelled_by_signals
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.options import SegmentOptions
 from MedSegDLLib.progress_display import progress_display
@@ -144,7 +145,7 @@ def _record(plan: OutputPlan) -> Path:
 
 def _tell_start(items: dict[OutputPlan, _Item]) -> None:
     states = Counter(item.known.state if item.known else "" for item in items.values())
-    parts = [f"{len(items)} image{'' if len(items) == 1 else 's'}", f"{states['']} to segment"]
+    parts = [plural(len(items), "image"), f"{states['']} to segment"]
     parts += [
         f"{states[state]} {text}"
         for state, text in (("done", "done already"), ("left out", "of another modality"))

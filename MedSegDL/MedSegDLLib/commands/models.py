@@ -8,7 +8,7 @@ from pathlib import Path
 
 from MedSegDLLib.archive import LARGEST_ARCHIVE_BYTES, export_model, import_folder, import_model
 from MedSegDLLib.checksums import sha256_of
-from MedSegDLLib.commands.text_table import text_table
+from MedSegDLLib.commands.text_table import plural, text_table
 from MedSegDLLib.download import download, split_url
 from MedSegDLLib.errors import ModelError
 from MedSegDLLib.folders import cache_folder
@@ -62,7 +62,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    """Verify one model, or every model; what cannot even be read is counted as a failure."""
+    """Verify one model, or every model; what cannot even be read is plural as a failure."""
     if arguments.id:
         verify_model(find_model(arguments.id))
         print(f"{arguments.id}: intact")
@@ -122,6 +122,7 @@ _ACTIONS = {
 
 def _facts(card: ModelCard, folder: Path) -> list[str]:
     training = card.training
+    counts = f"{plural(training.patients, 'patient')}, {plural(training.cases, 'case')}"
     held_out = f"; never trained on: {', '.join(training.held_out)}" if training.held_out else ""
     facts = {
         "Model": f"{card.id}, {card.title}",
@@ -131,7 +132,7 @@ def _facts(card: ModelCard, folder: Path) -> list[str]:
         "Intended use": card.intended_use,
         "Not for": " ".join(card.not_for),
         "Network": f"{card.network.key}, {card.network.in_channels} in, {card.network.out_channels} out",
-        "Trained on": f"{training.data} ({training.images}; {training.patients} patients, {training.cases} cases{held_out})",
+        "Trained on": f"{training.data} ({training.images}; {counts}{held_out})",
         "Notes": training.notes,
         "Licence": card.licence,
         "Citation": card.citation,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MedSegDLLib.checkpoint import Model, load_model
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.model_card import OF_THE_VALIDATION
 from MedSegDLTrainLib.cases import Case, Dataset, read_case_list, read_dataset
@@ -65,11 +66,6 @@ def amount(cases: Sequence[Case]) -> str:
     """For example "6 patients (12 cases)"."""
     count = counted(cases)
     return f"{plural(count['patients'], 'patient')} ({plural(count['cases'], 'case')})"
-
-
-def plural(count: int, noun: str) -> str:
-    """ "1 case", "2 cases"."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def data_words(facts: RunFacts) -> str:

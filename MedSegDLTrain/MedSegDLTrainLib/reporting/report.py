@@ -11,6 +11,7 @@ from pathlib import Path
 from MedSegDLLib import __version__
 from MedSegDLLib.atomic import why
 from MedSegDLLib.checkpoint import Model
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.errors import InputError, ModelError, OutputError
 from MedSegDLLib.files import read_image
 from MedSegDLLib.strict_json import write_json
@@ -28,7 +29,6 @@ from MedSegDLTrainLib.reporting.facts import (
     comparison_sentence,
     data_words,
     facts_of,
-    plural,
     start_model,
 )
 from MedSegDLTrainLib.reporting.history import History, history_of

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.evaluation import spread
 from MedSegDLTrainLib.cases import Case
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.reporting.charts import loss_chart, validation_chart
-from MedSegDLTrainLib.reporting.facts import RunFacts, amount, plural
+from MedSegDLTrainLib.reporting.facts import RunFacts, amount
 from MedSegDLTrainLib.reporting.history import History
 from MedSegDLTrainLib.reporting.page import Pictures, facts, note, paragraph, section, table
 
