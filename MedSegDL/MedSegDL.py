@@ -40,7 +40,7 @@ class MedSegDL(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MedSegDL")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["Markups", "Plots", "Segmentations", "Sequences"]
         self.parent.contributors = ["The MedSegDL developers"]
         self.parent.helpText = _(
             "Segments anatomy in medical volumes with small networks that run on ordinary computers. Everything is computed "
@@ -76,7 +76,7 @@ class MedSegDLWidget(ModuleWidget):
 
     def __init__(self, parent=None):
         ModuleWidget.__init__(self, parent)
-        self._voxels = Watch([vtk.vtkCommand.ModifiedEvent], lambda: self.panel.show())
+        self._voxels = Watch([vtk.vtkCommand.ModifiedEvent], self._onVoxels)
         self._removals = Watch([slicer.vtkMRMLScene.NodeRemovedEvent], lambda: self.panel.look())
 
     def setup(self) -> None:
@@ -122,6 +122,10 @@ class MedSegDLWidget(ModuleWidget):
     def _watchVolume(self, parameterNode):
         """A volume that is being loaded is in the scene before its voxels are."""
         self._voxels.follow(parameterNode.inputVolume if parameterNode is not None else None)
+
+    def _onVoxels(self):
+        if self.parent.isEntered:  # else it may be a cine that plays behind another module; enter() looks at it all
+            self.panel.show()
 
 
 class MedSegDLLogic(ScriptedLoadableModuleLogic):

@@ -31,6 +31,32 @@ class Watch:
             self._tags = [watched.AddObserver(event, lambda *_: self._tell()) for event in self._events]
 
 
+class Binding:
+    """Widgets that show what a parameter node says, and change it, until `release`.
+
+    Slicer 5.10 leaves its observer at the node when it disconnects widgets. Python may then collect what the observer calls,
+    as nothing but the node refers to it, and the next change of the node ends Slicer with a segmentation fault.
+    """
+
+    def __init__(self, parameterNode: object, ui: object) -> None:
+        self._parameterNode, self._observers = parameterNode, []
+        parameterNode.AddObserver = self._addObserver  # which connectGui calls
+        try:
+            self._guiTag = parameterNode.connectGui(ui)
+        finally:
+            del parameterNode.AddObserver
+
+    def release(self) -> None:
+        """The widgets show nothing of it any more."""
+        self._parameterNode.disconnectGui(self._guiTag)
+        for tag in self._observers:
+            self._parameterNode.RemoveObserver(tag)
+
+    def _addObserver(self, event: int | str, tell: Callable, priority: float = 0.0) -> int:
+        self._observers.append(self._parameterNode.parameterNode.AddObserver(event, tell, priority))
+        return self._observers[-1]
+
+
 class ModuleWidget(ScriptedLoadableModuleWidget):
     """A panel of Resources/UI that follows the scene's parameter node, but for the time in which a scene is closed.
 
@@ -41,7 +67,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget):
     def __init__(self, parent: object = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         self.ui = self.logic = self.panel = None
-        self._parameterNode, self._guiTag = None, None
+        self._parameterNode, self._binding = None, None
         self._changes = Watch([vtk.vtkCommand.ModifiedEvent], lambda: self.show(self._parameterNode))
         scene = slicer.vtkMRMLScene
         self._closing = Watch([scene.StartCloseEvent], lambda: self.setParameterNode(None))
@@ -84,7 +110,7 @@ class ModuleWidget(ScriptedLoadableModuleWidget):
         """Follow the scene's parameter node."""
         node, ours = self.logic.getParameterNode(), self._parameterNode
         if ours is not None and ours.parameterNode is node.parameterNode:
-            node = ours  # Slicer 5.10 would go on observing the node for each that was ever bound to the widgets
+            node = ours
         self.choose(node)
         self.setParameterNode(node)
 
@@ -96,10 +122,10 @@ class ModuleWidget(ScriptedLoadableModuleWidget):
             self.follow(parameterNode)
 
     def _bind(self, parameterNode: object | None) -> None:
-        if self._parameterNode is not None:
-            self._parameterNode.disconnectGui(self._guiTag)
+        if self._binding is not None:
+            self._binding.release()
         self._parameterNode = parameterNode
-        self._guiTag = parameterNode.connectGui(self.ui) if parameterNode is not None else None
+        self._binding = Binding(parameterNode, self.ui) if parameterNode is not None else None
         self._changes.follow(parameterNode)
 
     def _onOtherScene(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,6 +38,26 @@ def test_slicer_is_told_what_the_module_is(monkeypatch):
     assert "sends nothing anywhere" in told.helpText
     assert told.contributors
     assert panel.parent is not None
+
+
+def test_slicer_loads_the_modules_first_whose_logic_is_asked_for(monkeypatch):
+    open_panel(FakeClient(), monkeypatch)
+    files = (file for name in ("MedSegDLScene", "MedSegDLPanel") for file in (ROOT / "MedSegDL" / name).glob("*.py"))
+    asked = {
+        name for file in files for name in re.findall(r"slicer\.modules\.(\w+)\.logic\(\)", file.read_text(encoding="utf-8"))
+    }
+    assert {"sequences"} < asked <= {name.lower() for name in slicer.modules.medsegdl.dependencies}
+
+
+def test_a_cine_that_plays_behind_another_module_costs_the_panel_nothing(monkeypatch):
+    volume, panel, looks = add_volume(), open_panel(FakeClient(), monkeypatch), []
+    monkeypatch.setattr(panel.panel, "show", lambda: looks.append(1))
+    volume.Modified()
+    assert looks
+    panel.parent.exit()
+    looks.clear()
+    volume.Modified()
+    assert not looks
 
 
 def test_the_logic_segments_without_a_panel(module, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 
 import pytest
 import slicer
@@ -60,3 +61,14 @@ def test_a_scene_that_was_loaded_is_looked_at_anew(panel, tmp_path):
     assert panel._parameterNode is not before
     name = "inputVolume" if hasattr(before, "inputVolume") else "volume"
     assert getattr(panel._parameterNode, name).GetName() == "scan"
+
+
+def test_nothing_watches_the_parameter_node_of_a_scene_that_was_closed_behind_the_panel(panel):
+    """Slicer 5.10 would go on doing it, with what Python has collected meanwhile: a crash when the panel is opened again."""
+    bound = weakref.ref(panel._parameterNode)
+    panel.parent.exit()
+    slicer.mrmlScene.Clear(0)
+    gc.collect()
+    assert bound() is None
+    panel.parent.enter()
+    assert panel._parameterNode is not None

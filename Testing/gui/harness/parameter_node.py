@@ -52,7 +52,6 @@ class _Wrapper:
     def __init__(self, parameterNode: slicer.vtkMRMLScriptedModuleNode) -> None:
         self.parameterNode = parameterNode
         self._guis: dict[int, dict[str, Connector]] = {}
-        self._observers: dict[int, int] = {}
         self._updating = False
         for parameter in self.allParameters.values():
             if not parameter.isIn(parameterNode):
@@ -89,14 +88,13 @@ class _Wrapper:
         for name, connector in connectors.items():
             connector.write(self.getValue(name))
             connector.onChanged(lambda name=name, connector=connector: self._onWidget(name, connector))
-        self._observers[tag] = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._onNode())
+        self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._onNode())
         return tag
 
     def disconnectGui(self, tag: int) -> None:
+        """The observer stays at the node, as in Slicer 5.10."""
         for connector in self._guis.pop(tag, {}).values():
             connector.onChanged(None)
-        if tag in self._observers:
-            self.RemoveObserver(self._observers.pop(tag))
 
     def _onWidget(self, name: str, connector: Connector) -> None:
         if not self._updating:
