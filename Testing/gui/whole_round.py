@@ -3,7 +3,7 @@
     python -m Testing.gui.whole_round FOLDER
 
 FOLDER gets the cases, the run, the answers before and after, and steps.json: what each step took and for how long it held up
-the window. The model START is looked for where MEDSEGDL_MODELS says. Worker, commands and training are the real ones, and so
+the window. The model called START_TITLE is looked for where MEDSEGDL_MODELS says. Worker, commands and training are the real ones, and so
 is the scene; only the window is the harness.
 """
 
@@ -26,7 +26,7 @@ from Testing.gui import harness
 from Testing.gui.made_scans import NAME, add_scan, right_answer
 from Testing.gui.medsegdl_panel import cells, choose_model, model_item
 
-START, START_TITLE = "core", "Cores of discs"
+START_TITLE = "Cores of discs"
 NEW, NEW_TITLE = "whole", "Whole discs"
 PATIENTS, UNSEEN = (1, 2, 3, 4), 6  # to learn from (the second one is validated on), and never shown to a training
 # Twenty seconds, so the learning rate is a fast one. At least one epoch is trained on the slowest computer, and 100 steps do.
@@ -158,7 +158,7 @@ def write_job(watch: Watch, train: object) -> None:
     """A job from the start model for a minute; 20 seconds of it, which only the text can say."""
     ui = train.ui
     with watch.step("write a job"):
-        harness.choose(ui.startCombo, f"{START_TITLE} ({START})")
+        harness.choose(ui.startCombo, START_TITLE)
         harness.type_text(ui.minutesSpin, "1")
         harness.click(ui.writeJobButton)
         harness.wait_until(lambda: not ui.jobWork.visible, 120)
