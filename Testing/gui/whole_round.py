@@ -3,8 +3,8 @@
     python -m Testing.gui.whole_round FOLDER
 
 FOLDER gets the cases, the run, the answers before and after, and steps.json: what each step took and for how long it held up
-the window. The model called START_TITLE is looked for where MEDSEGDL_MODELS says. Worker, commands and training are the real ones, and so
-is the scene; only the window is the harness.
+the window. The model called START_TITLE is looked for where MEDSEGDL_MODELS says. Worker, commands and training are the real
+ones, and so is the scene; only the window is the harness.
 """
 
 from __future__ import annotations
