@@ -124,8 +124,9 @@ def test_a_person_creates_renames_and_deletes_a_node(selector):
     selector.baseName = "Heart"
     selector.show()
     created = []
-    selector.connect("nodeAddedByUserAction(vtkMRMLNode*)", created.append)
+    selector.connect("nodeAddedByUser(vtkMRMLNode*)", created.append)
     harness.choose(selector, "Create new Volume")
+    assert len(created) == 2 and created[0] is created[1]  # as Slicer 5.10 tells
     assert selector.currentNode() is created[0] and created[0].GetName() == "Heart"
     harness.answer("Lung")
     harness.choose(selector, "Rename current Volume")

@@ -17,7 +17,7 @@ from .ctk_widgets import ctkComboBox
 from .node_filter import NodeFilter, nodesOf, typeLabel
 from .scene_watch import SceneWatch
 
-_NODE_SIGNALS = ("nodeActivated", "nodeAdded", "nodeAddedByUser", "nodeAddedByUserAction", "nodeAboutToBeRemoved")
+_NODE_SIGNALS = ("nodeActivated", "nodeAdded", "nodeAddedByUser", "nodeAboutToBeRemoved")
 _ACTION = QtCore.Qt.UserRole + 1
 
 
@@ -33,8 +33,8 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     currentNodeChanged = Signal((object,), (bool,))
     currentNodeIDChanged = Signal(str)
     currentNodeRenamed = Signal(str)
-    nodeActivated, nodeAdded, nodeAddedByUser = Signal(object), Signal(object), Signal(object)
-    nodeAddedByUserAction, nodeAboutToBeRemoved = Signal(object), Signal(object)
+    nodeActivated, nodeAdded = Signal(object), Signal(object)
+    nodeAddedByUser, nodeAboutToBeRemoved = Signal(object), Signal(object)
     cppSignatures = {  # noqa: RUF012
         f"{name}(vtkMRMLNode*)": f"{name}(PyObject)" for name in ("currentNodeChanged", *_NODE_SIGNALS)
     }
@@ -162,10 +162,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         return found is not None
 
     def _create(self, nodeType: str) -> None:
+        """As in Slicer 5.10: the signal comes twice."""
         node = self.addNode(nodeType)
         if node is not None:
             self.setCurrentNode(node)
-            self.nodeAddedByUserAction.emit(node)
+            self.nodeAddedByUser.emit(node)
 
     # The current node
 
