@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -113,5 +113,8 @@ def _lines(row: Row) -> Iterator[dict]:
 
 
 def _heart(curve: dict | None) -> dict:
-    names: Sequence[str] = ("end_diastolic_ml", "end_systolic_ml", "ejection_fraction_percent")
-    return {name: curve[name] for name in names} if curve else {}
+    """What is known of a heart beat, and whether to believe it; a single frame is none."""
+    if curve is None:
+        return {}
+    names = ("end_diastolic_ml", "end_systolic_ml", "ejection_fraction_percent") if len(curve["volumes_ml"]) > 1 else ()
+    return {name: curve[name] for name in names} | {"message": curve["doubt"]}

@@ -47,8 +47,10 @@ class VolumeCurve:
 
     @property
     def ejection_fraction_percent(self) -> float | None:
-        """Stroke volume as a share of the end-diastolic volume; None if that is 0."""
-        return 100 * self.stroke_volume_ml / self.end_diastolic_ml if self.end_diastolic_ml else None
+        """Stroke volume as a share of the end-diastolic volume; None if that is 0, and for a single frame."""
+        if len(self.volumes_ml) < 2 or not self.end_diastolic_ml:
+            return None
+        return 100 * self.stroke_volume_ml / self.end_diastolic_ml
 
     @property
     def doubt(self) -> str:

@@ -99,6 +99,16 @@ def test_every_frame_gives_the_table_of_a_heart(command_line, cine_file, tmp_pat
     assert float(row["ejection_fraction_percent"]) == pytest.approx(50)
 
 
+def test_a_single_frame_has_no_ejection_fraction_in_the_table(command_line: CommandLine, scans: Path, tmp_path: Path):
+    shutil.rmtree(scans / "anna")
+    out = tmp_path / "out"
+    outcome = command_line("batch", "--input", scans, "--model", "bright", "--output", out, "--frame", "all")
+    (row,) = rows_of(out / "summary.csv")
+    assert outcome.status == 0 and "ejection fraction unknown" in outcome.out
+    assert row["volume_ml"] == "9.6" and row["message"].startswith("One frame does not make a heart beat")
+    assert [row[name] for name in ("end_diastolic_ml", "end_systolic_ml", "ejection_fraction_percent")] == ["", "", ""]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
