@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from MedSegDLLib.errors import InputError, MedSegDLError
+from MedSegDLPanel.first_choices import drawnOn
 from MedSegDLPanel.polling import INTERVAL_MS
 from MedSegDLPanel.show_nodes import openInSegmentEditor
 from MedSegDLScene.interpreter import Interpreter
@@ -160,7 +161,8 @@ class AddPart:
                 )
             )
         slices = yield from annotatedSlicesInSteps(draft)
-        self._taken, self._ui.takenLabel.text = taken, taken.sentences() + "\n" + slices
+        lines = (taken.sentences(), _elsewhereSentence(draft), slices)
+        self._taken, self._ui.takenLabel.text = taken, "\n".join(line for line in lines if line)
 
     def _showFields(self) -> None:
         """Fields that some choices only need."""
@@ -242,13 +244,25 @@ def _axisText(axis: str) -> str:
     return {"axial": _("axial"), "coronal": _("coronal"), "sagittal": _("sagittal")}.get(axis, axis)
 
 
+def _elsewhereSentence(draft: CaseDraft) -> str:
+    """That the segments are another image's, as far as Slicer knows; "" where they are this image's."""
+    other = drawnOn(draft.segmentationNode)
+    if other is None or other is draft.volumeNode:
+        return ""
+    return _("They were drawn on '{other}'; what of them lies in '{image}' is taken.").format(
+        other=other.GetName(), image=draft.volumeNode.GetName()
+    )
+
+
 def _addedSentence(adding: Adding, row: CaseRow | None) -> str:
     if row is None:
         return _("Added as case {name}.").format(name=adding.caseName)
     again = _(" Its earlier segments are kept.") if adding.version > 1 else ""
+    overlap = _(" {voxels} voxels are in several segments: each became the label that is later in the table of labels.")
     return (
         _("Added as case {name} of patient {patient}: {use}, version {version}.").format(
             name=adding.caseName, patient=row.patient, use=useText(row.use), version=adding.version
         )
         + again
+        + (overlap.format(voxels=f"{adding.overlapVoxels:,}") if adding.overlapVoxels else "")
     )

@@ -20,7 +20,9 @@ from MedSegDLLib.labels import Label, LabelTable, write_label_table
 from MedSegDLLib.model_card import ModelCard
 from MedSegDLLib.zoo import find_model, read_model
 from MedSegDLScene import labelmaps
+from MedSegDLScene.grids import BINARY_LABELMAP, arrayFromImageData
 from MedSegDLScene.interpreter import Interpreter
+from MedSegDLScene.matching import labelsOfSegments
 from MedSegDLScene.run_report import MODEL_ID, MODEL_SHA256
 from MedSegDLScene.steps import goOn
 from MedSegDLScene.volumes import checkHasVoxels, geometryOfVolume
@@ -102,14 +104,15 @@ class _AddCommand(CommandWork):
 class Adding:
     """A case on its way into its folder; `caseName` and `version` are told when it is there.
 
-    `begin` starts the process, once `steps` have written its files into `place`, which goes with the end.
+    `overlapVoxels`: how many belong to several segments; each is the label that is later in the table. `begin` starts the
+    process, once `steps` have written its files into `place`, which goes with the end.
     """
 
-    def __init__(self, steps: Generator[None, None, None], begin: Callable[[], _AddCommand], place: Path) -> None:
-        self._steps, self._begin, self._place = steps, begin, place
+    def __init__(self, steps: Generator[None, None, int], begin: Callable[[], _AddCommand], place: Path) -> None:
+        self._steps, self._begin, self._place = self._counting(steps), begin, place
         self._command: _AddCommand | None = None
         self._sentence = ""
-        self.caseName, self.version, self.ended = "", 0, False
+        self.caseName, self.version, self.overlapVoxels, self.ended = "", 0, 0, False
 
     def poll(self) -> None:
         """Take it a little further; never longer than a few hundredths of a second."""
@@ -140,6 +143,9 @@ class Adding:
             self._command.cancel()
             shutil.rmtree(self._place, ignore_errors=True)
 
+    def _counting(self, steps: Generator[None, None, int]) -> Generator[None, None, None]:
+        self.overlapVoxels = yield from steps
+
     def _write(self) -> None:
         try:
             if goOn(self._steps):
@@ -164,19 +170,23 @@ class Adding:
         shutil.rmtree(self._place, ignore_errors=True)
 
 
-def _filesInSteps(draft: CaseDraft, table: LabelTable, files: list[Path]) -> Generator[None, None, None]:
-    """Write image, labels and table; the first step tells what is wrong with the nodes, and the last ones do without them."""
+def _filesInSteps(draft: CaseDraft, table: LabelTable, files: list[Path]) -> Generator[None, None, int]:
+    """Write image, labels and table; the first step tells what is wrong with the nodes, and the last ones do without them.
+
+    Returns how many voxels belong to several segments.
+    """
     image, labels = imageInSteps(draft.volumeNode, files[0]), _labelmapInSteps(draft, table)
     next(image)
     next(labels)
     yield
     yield from image
-    labelmap = yield from labels
+    found = yield from labels
     yield
-    labelmap = with_ignored(labelmap, draft.annotated)
+    labelmap = with_ignored(found.labelmap, draft.annotated)
     yield
     yield from labelmapInSteps(labelmap, files[1])
     write_label_table(table, files[2])
+    return found.overlapVoxels
 
 
 def labelTableFor(folder: Path, segmentationNode: slicer.vtkMRMLSegmentationNode | None) -> LabelTable:
@@ -236,9 +246,9 @@ def annotatedSlicesInSteps(draft: CaseDraft) -> Generator[None, None, str]:
         return sentence_of(None, draft.annotated)
     if draft.annotated.which is Which.LISTED:
         return _listedSlicesSentence(draft)
-    labelmap = yield from _labelmapInSteps(draft, labelTableFor(draft.folder, draft.segmentationNode))
+    found = yield from _labelmapInSteps(draft, labelTableFor(draft.folder, draft.segmentationNode))
     yield
-    return sentence_of(labelmap, draft.annotated)
+    return sentence_of(found.labelmap, draft.annotated)
 
 
 def _listedSlicesSentence(draft: CaseDraft) -> str:
@@ -248,12 +258,40 @@ def _listedSlicesSentence(draft: CaseDraft) -> str:
     return sentence_of(LabelMap(np.broadcast_to(np.uint8(0), geometry.shape_zyx), geometry), draft.annotated)
 
 
-def _labelmapInSteps(draft: CaseDraft, table: LabelTable) -> Generator[None, None, LabelMap]:
-    """The segments on the volume's grid with the table's values, and IGNORE where a segment says so."""
+def _labelmapInSteps(draft: CaseDraft, table: LabelTable) -> Generator[None, None, labelmaps.SegmentsOnGrid]:
+    """The segments on the volume's grid with the table's values, and IGNORE where a segment says so.
+
+    Raises InputError if all of them lie outside of the volume, say because they are another scan's.
+    """
     ignore = Label(IGNORE, IGNORE_NAME, (128, 128, 128))
     known = LabelTable((*table.labels, ignore)) if max(label.value for label in table.labels) < IGNORE else table
     steps = labelmaps.labelmapInSteps(draft.segmentationNode, draft.volumeNode, known, draft.leaveOutOthers)
-    return (yield from steps).labelmap
+    next(steps)  # what is wrong with the nodes; from then on they may go
+    names, drawn = (draft.segmentationNode.GetName(), draft.volumeNode.GetName()), _drawn(draft.segmentationNode, known)
+    yield
+    found = yield from steps
+    if not found.labelmap.array.any() and any(np.isin(array, values).any() for array, values in drawn):
+        raise InputError(
+            "Nothing of '{}' lies in the image '{}': choose the image that it was drawn on, or bring both to one place.".format(
+                *names
+            )
+        )
+    return found
+
+
+def _drawn(segmentationNode: slicer.vtkMRMLSegmentationNode, table: LabelTable) -> list[tuple[np.ndarray, list[int]]]:
+    """The voxels of its segments and the values of those that are labels; nothing where segments are surfaces."""
+    segments, drawn = segmentationNode.GetSegmentation(), []
+    if segments.GetSourceRepresentationName() != BINARY_LABELMAP:
+        return drawn
+    labels = labelsOfSegments(segments, table)
+    for layer in range(segments.GetNumberOfLayers()):
+        ids = [segmentId for segmentId in segments.GetSegmentIDsForLayer(layer) if segmentId in labels]
+        values = [segments.GetSegment(segmentId).GetLabelValue() for segmentId in ids]
+        image = segments.GetLayerDataObject(layer)
+        if values and image.GetNumberOfPoints():
+            drawn.append((arrayFromImageData(image), values))
+    return drawn
 
 
 def _modelOf(source: Source) -> tuple[ModelCard, LabelTable] | None:

@@ -131,3 +131,16 @@ def test_a_label_map_is_not_chosen_as_the_image_and_the_segments_belong_to_the_i
     slicer.app.applicationLogic().GetSelectionNode().SetActiveVolumeID(volume.GetID())
     node = open_panel(monkeypatch, fake_interpreter()).logic.getParameterNode()
     assert node.volume is volume and node.segmentation is segmentation
+
+
+def test_segments_that_were_drawn_on_another_image_are_said_to_be(panel, folder):
+    choose_folder(panel, folder)
+    volume, segmentation = add_scan(0, "first")
+    other, _segments = add_scan(1, "second")
+    panel.ui.segmentationSelector.setCurrentNode(segmentation)
+    panel.ui.volumeSelector.setCurrentNode(volume)
+    harness.process_events(0.4)
+    assert "drawn on" not in panel.ui.takenLabel.text
+    panel.ui.volumeSelector.setCurrentNode(other)
+    harness.process_events(0.4)
+    assert "They were drawn on 'first'; what of them lies in 'second' is taken." in panel.ui.takenLabel.text

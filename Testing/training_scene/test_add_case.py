@@ -6,9 +6,13 @@ import slicer
 
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.files import read_image, read_labelmap
+from MedSegDLLib.geometry import Geometry
+from MedSegDLLib.image import LabelMap
 from MedSegDLLib.labels import Label, LabelTable, read_label_table
+from MedSegDLLib.segmentation import Segmentation
 from MedSegDLScene.interpreter import Interpreter, this_interpreter
 from MedSegDLScene.run_report import MODEL_ID, MODEL_SHA256
+from MedSegDLScene.segments import addSegmentation
 from MedSegDLScene.steps import finished
 from MedSegDLTrainLib.cases import IGNORE, case_labels, earlier_label_path, image_path, read_cases, read_dataset
 from MedSegDLTrainScene.add_case import (
@@ -233,3 +237,34 @@ def test_a_cancelled_case_leaves_nothing(tmp_path, places):
 
 def test_the_slices_of_a_volume_are_named_after_what_is_nearest():
     assert sliceAxes(volume()) == ("axial", "sagittal", "coronal")
+
+
+def test_segments_of_another_scan_that_lie_elsewhere_are_refused(tmp_path):
+    elsewhere = Geometry((24, 20, 6), (1.5, 1.5, 8.0), (500.0, 5.0, 30.0))
+    other = slicer.util.addVolumeFromArray(labels_array().astype(np.int16), elsewhere.affine_ijk_to_ras, "other scan")
+    segmentationNode = addSegmentation(Segmentation(LabelMap(labels_array(), elsewhere), TABLE), other, "by hand")
+    adding = ended(addCase(draft(tmp_path / "cases", segmentationNode=segmentationNode), this_interpreter()))
+    assert adding.failed and "Nothing of 'other scan segmentation' lies in the image 'cine'" in adding.sentence
+    assert not (tmp_path / "cases").exists()
+
+
+def test_segments_that_were_erased_are_an_image_without_any(tmp_path):
+    volumeNode = volume()
+    segmentationNode = segments(volumeNode)
+    for segmentId in segmentationNode.GetSegmentation().GetSegmentIDs():
+        slicer.util.updateSegmentBinaryLabelmapFromArray(0 * labels_array(), segmentationNode, segmentId, volumeNode)
+    adding = added(draft(tmp_path / "cases", volumeNode=volumeNode, segmentationNode=segmentationNode, status="approved"))
+    assert adding.sentence == "" and adding.overlapVoxels == 0
+    assert not stored(tmp_path / "cases", only_case(tmp_path / "cases")).array.any()
+
+
+def test_voxels_of_several_segments_are_counted(tmp_path):
+    volumeNode = volume()
+    segmentationNode = segments(volumeNode)
+    wall = segmentationNode.GetSegmentation().GetSegmentIDs()[1]
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        (labels_array() > 0).astype(np.uint8), segmentationNode, wall, volumeNode
+    )  # now also where the ventricle is
+    adding = added(draft(tmp_path / "cases", volumeNode=volumeNode, segmentationNode=segmentationNode))
+    assert adding.overlapVoxels == np.count_nonzero(labels_array() == 1)
+    assert not (stored(tmp_path / "cases", only_case(tmp_path / "cases")).array == 1).any()
