@@ -4,6 +4,7 @@ The rules are read off every source by its syntax tree, wherever in a file an im
 """
 
 import ast
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,13 @@ def test_light_modules_import_with_numpy_and_simpleitk_only():
 @pytest.mark.parametrize("module", ["MedSegDLLib.checkpoint", "vtkmodules.all", "scipy.ndimage"])
 def test_a_heavy_module_would_be_noticed(module):
     assert "ModuleNotFoundError" in import_blocked([module]).stderr
+
+
+def test_an_older_slicer_is_told_in_a_sentence_that_its_python_is_too_old(monkeypatch):
+    """Slicer 5.8 with Python 3.9: its grammar has to reach as far as the first import of ours, and that says why."""
+    module = ast.parse((ROOT / "MedSegDL" / "MedSegDL.py").read_text(encoding="utf-8"), feature_version=(3, 9))
+    imported = [node.module for node in module.body if isinstance(node, ast.ImportFrom)]
+    assert next(name for name in imported if name.startswith("MedSegDL")).startswith("MedSegDLLib.")
+    monkeypatch.setattr(sys, "version_info", (3, 9, 10))
+    with pytest.raises(ImportError, match=r"which Slicer 5\.10 and later bring"):
+        runpy.run_path(str(ROOT / "MedSegDL" / "MedSegDLLib" / "__init__.py"))

@@ -26,7 +26,7 @@ NOT_INSTALLED = ("CMakeLists.txt", "ruff.toml")
 SLICER_CONFIG = """
 set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/macros.cmake")
 set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/empty.cmake")
-set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/empty.cmake")
+set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/package.cmake")
 set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.10/qt-scripted-modules")
 set(Slicer_INSTALL_QTSCRIPTEDMODULES_LIB_DIR "lib/Slicer-5.10/qt-scripted-modules")
 """
@@ -55,6 +55,11 @@ macro(slicer_add_python_unittest)
 endmacro()
 """
 
+# Slicer's CMake/SlicerExtensionCPack.cmake puts these into the package; UseSlicer.cmake sets those that are not set to Slicer's.
+PACKAGE = """
+file(WRITE ${CMAKE_BINARY_DIR}/package.txt "${EXTENSION_README_FILE};${EXTENSION_LICENSE_FILE}")
+"""
+
 needs_cmake = pytest.mark.skipif(
     not (shutil.which("cmake") and shutil.which("c++")), reason="cmake or a compiler is not installed"
 )
@@ -69,6 +74,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     (slicer / "SlicerConfig.cmake").write_text(SLICER_CONFIG, encoding="utf-8")
     (slicer / "macros.cmake").write_text(MACROS, encoding="utf-8")
     (slicer / "empty.cmake").touch()
+    (slicer / "package.cmake").write_text(PACKAGE, encoding="utf-8")
     build, package = folder / "build", folder / "package"
     run("-S", ROOT, "-B", build, f"-DSlicer_DIR={slicer}", "-DBUILD_TESTING=ON")
     run("--install", build, "--prefix", package)
@@ -85,6 +91,13 @@ def files_of(module: str) -> set[str]:
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout.splitlines()
     files = {Path(file) for file in listed if (ROOT / file).is_file()}
     return {file.relative_to(module).as_posix() for file in files if file.name not in NOT_INSTALLED}
+
+
+@needs_cmake
+def test_the_package_carries_our_licence_and_not_slicers(built):
+    build, _ = built
+    files = (build / "package.txt").read_text(encoding="utf-8").split(";")
+    assert [Path(file) for file in files] == [ROOT / "README.md", ROOT / "LICENSE.txt"]
 
 
 @needs_cmake
