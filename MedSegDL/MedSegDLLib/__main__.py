@@ -7,6 +7,7 @@ the program itself.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -30,6 +31,7 @@ SUBCOMMANDS = {
 }
 
 _DEBUG = "--debug"
+_NOBODY_READS = 141  # as shells say of a program that ended by SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         rest = module.with_action(rest) if hasattr(module, "with_action") else rest  # `train JOB.json` lacks the action
         arguments = _subparser(chosen.subcommand, module).parse_args(rest)
         arguments.debug = debug
-        return module.run(arguments)
+        status = module.run(arguments)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever reads what is printed, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its end, too
+        return _NOBODY_READS
     except SystemExit as usage:  # argparse has said what is wrong, or --help what there is
         return int(usage.code or 0)
     except (Exception, KeyboardInterrupt) as error:

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from MedSegDLLib.errors import OutputError
@@ -38,7 +38,8 @@ def written_beside(path: Path) -> Iterator[Path]:
     except OSError as reason:
         raise OutputError(f"{path} cannot be written: {why(reason)}.") from reason
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses even to remove what is not there
+            temporary.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> list[Path]:

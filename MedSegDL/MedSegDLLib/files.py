@@ -109,11 +109,14 @@ def describe(path: Path, series: str | None = None) -> ImageDescription:
     )
 
 
-def read_labels(path: Path) -> Segmentation:
-    """A label map, with the labels that a .seg.nrrd names; other formats name none. Raises InputError as `read_labelmap`."""
+def read_labels(path: Path, frame: int | None = None) -> Segmentation:
+    """A label map, with the labels that a .seg.nrrd names; other formats name none. Raises InputError as `read_labelmap`.
+
+    `frame` chooses one of several; of a label map that is drawn for a single frame it is not asked for.
+    """
     if path.name.lower().endswith(SEGMENTATION_SUFFIX):
         return read_segmentation(path)
-    return Segmentation(_whole_numbers(path), LabelTable(()))
+    return Segmentation(_whole_numbers(path, frame), LabelTable(()))
 
 
 def read_labelmap(path: Path) -> LabelMap:
@@ -124,8 +127,9 @@ def read_labelmap(path: Path) -> LabelMap:
     return read_labels(path).labelmap
 
 
-def _whole_numbers(path: Path) -> LabelMap:
-    image = read_image(path)
+def _whole_numbers(path: Path, frame: int | None) -> LabelMap:
+    stored = _stored(path, None)
+    image = _image(stored, _frame_number(stored, frame if stored.frames > 1 else None, path), path)
     if image.channels > 1:
         raise InputError(f"{path} has {image.channels} values a voxel; a label map has one.")
     array = image.array[0]

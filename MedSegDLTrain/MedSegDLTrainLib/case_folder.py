@@ -58,7 +58,8 @@ _LOCK_FILE = ".lock"
 class NewCase:
     """What is to be added: an image, labels on its grid, and whose they are.
 
-    `slices` counts annotated slices from 0 along the array's z; None: all are. `split` None: drawn.
+    `slices` counts annotated slices from 0 along the array's z; None: all are. `split` None: drawn. `frame` chooses one of
+    an image over time, and of its labels if they are, too.
     """
 
     image: Path
@@ -69,6 +70,12 @@ class NewCase:
     model_sha256: str = ""
     slices: tuple[int, ...] | None = None
     split: str | None = None
+    frame: int | None = None
+
+    @property
+    def source(self) -> str:
+        """What the image was read from."""
+        return self.image.name if self.frame is None else f"{self.image.name}, frame {self.frame}"
 
 
 def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modality: str = "MR") -> Case:
@@ -79,8 +86,8 @@ def add_case(folder: Path, new: NewCase, table: LabelTable | None = None, modali
     "ignore" marks what nobody annotated. In a plain label map 255 does, and what a folder that is not new has for it. Raises
     InputError for what cannot be a case, OutputError where writing fails.
     """
-    image = read_image(new.image)
-    given = read_labels(new.labels)
+    image = read_image(new.image, new.frame)
+    given = read_labels(new.labels, new.frame)
     table = _without_ignore(table) if table else _numbered(_without_ignore(given.labels))
     with _one_at_a_time(folder):
         is_new = not (folder / CASES_FILE).is_file()
@@ -286,8 +293,8 @@ def _placed(document: CaseList, new: NewCase, image: Image) -> tuple[Case, CaseL
     before = next((case for case in document.cases if case.image_sha256 == content), None)
     if before is not None and before.patient != new.patient:
         raise InputError(f"This image is there already as case {before.name} of patient {before.patient}.")
-    name, version = (before.name, before.version + 1) if before else (_free_name(document, new.image), 1)
-    case = Case(name, new.patient, patient.split, new.status, version, new.image.name, content, new.model, new.model_sha256)
+    name, version = (before.name, before.version + 1) if before else (_free_name(document, new), 1)
+    case = Case(name, new.patient, patient.split, new.status, version, new.source, content, new.model, new.model_sha256)
     return case, document
 
 
@@ -316,9 +323,10 @@ def _plain(key: str) -> str:
     return unicodedata.normalize("NFC", " ".join(key.split()))
 
 
-def _free_name(document: CaseList, path: Path) -> str:
-    """Made of the file's name without the channel number of nnU-Net."""
-    name = re.sub(r"[^A-Za-z0-9.-]+", "-", name_of(path).removesuffix("_0000")).strip("-.") or "case"
+def _free_name(document: CaseList, new: NewCase) -> str:
+    """Made of the file's name without the channel number of nnU-Net, and the frame."""
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", name_of(new.image).removesuffix("_0000")).strip("-.") or "case"
+    name += "" if new.frame is None else f"-frame-{new.frame}"
     taken = {case.name for case in document.cases}
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     return name if name not in taken else next(free for free in numbered if free not in taken)

@@ -112,6 +112,15 @@ def read_case_list(folder: Path) -> CaseList:
     return CaseList(document.cases, tuple(patients))
 
 
+def check_there(folder: Path) -> None:
+    """Raise InputError, which says what can be done, if the case folder that a job names is not there."""
+    if not folder.is_dir():
+        raise InputError(
+            f"There is no case folder {folder}: put it back, or say where it is now in `cases` of the job file (a run goes on "
+            "with `medsegdl train JOB.json --run FOLDER --resume`)."
+        )
+
+
 def read_dataset(folder: Path) -> Dataset:
     """dataset.json; raises InputError if it cannot be read or its labels cannot be trained on."""
     path = folder / DATASET_FILE

@@ -135,6 +135,8 @@ def clear(run: Path) -> None:
 
 def check_unused(run: Path) -> None:
     """Raise InputError unless a run can begin in the folder: it is unused, or its run never took a step."""
+    if run.exists() and not run.is_dir():
+        raise InputError(f"{run} is a file: name a folder for the run.")
     if not is_unused(run) and not took_no_step(run):
         raise InputError(f"{run} is not empty: go on with --resume, or choose another folder.")
 

@@ -17,7 +17,8 @@ from MedSegDLLib.errors import Cancelled, DeviceError, InputError, OutputError
 from MedSegDLLib.failures import sentence_of
 from MedSegDLLib.networks import build_network
 from MedSegDLLib.progress import CancelToken
-from MedSegDLTrainLib.cases import read_case_list, read_dataset
+from MedSegDLLib.strict_json import to_json
+from MedSegDLTrainLib.cases import check_there, read_case_list, read_dataset
 from MedSegDLTrainLib.checkpoints import TrainingState, load_checkpoint, new_state
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, localised, read_job, write_job
@@ -106,8 +107,9 @@ def usual_processes(device: str) -> int:
 
 def checked(job: TrainingJob) -> TrainingJob:
     """The job, if `check_settings` passes and somebody with a label is there to train on; raises InputError if not."""
-    check_settings(job)
     folder = Path(job.cases)
+    check_there(folder)
+    check_settings(job)
     check_labelled(folder, divided(read_case_list(folder), job.validation).training, job)
     return job
 
@@ -147,8 +149,19 @@ def _adopt(job: TrainingJob, run: Path, resume: bool) -> None:
     if there == job:
         return
     if there is not None and not _moved(there, job):
-        raise InputError(f"The run in {run} was started with another job: start a new run.")
+        differing = ", ".join(_differing(to_json(there), to_json(job)))
+        raise InputError(f"The run in {run} was started with another job (it differs in {differing}): start a new run.")
     write_job(replace(there, cases=job.cases) if there else job, run / JOB_FILE)
+
+
+def _differing(one: dict, other: dict, within: str = "") -> Iterator[str]:
+    """Dotted names of what is not the same in two documents with the same keys."""
+    for key in [key for key in one if one[key] != other.get(key)]:
+        if isinstance(one[key], dict) and isinstance(other.get(key), dict):
+            yield from _differing(one[key], other[key], f"{within}{key}.")
+        else:
+            yield f"{within}{key}"
+    yield from (f"{within}{key}" for key in other if key not in one)
 
 
 def _moved(there: TrainingJob, job: TrainingJob) -> bool:

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,16 @@ def test_errors_of_the_system_become_sentences(tmp_path, number, words):
     with pytest.raises(OutputError, match=words), written_beside(tmp_path / "a.txt"):
         raise OSError(number, os.strerror(number))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_read_only_is_told_though_nothing_can_be_removed_there(tmp_path, monkeypatch):
+    def refused(self, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "touch", refused)
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(OutputError, match="that disk is read-only; choose another folder"), written_beside(tmp_path / "a.txt"):
+        pass
 
 
 def test_a_missing_folder_is_named(tmp_path):

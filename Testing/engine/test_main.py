@@ -76,6 +76,18 @@ def test_the_module_is_a_program(tmp_path: Path):
     assert done.stderr == f"{tmp_path / 'missing.nii'} does not exist: check the name.\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_a_reader_who_has_had_enough_is_no_fault():
+    """`medsegdl models list | head -1`: the pipe is closed before anything is written."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "MedSegDLLib", "models", "list"]
+    done = subprocess.run(command, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_a_console_that_knows_only_ascii_is_no_fault(tmp_path: Path):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "ascii"}
     command = [sys.executable, "-m", "MedSegDLLib", "info", tmp_path / "müssing.nii"]

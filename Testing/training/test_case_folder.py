@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK
 
 from MedSegDLLib.errors import InputError, OutputError
 from MedSegDLLib.files import read_image, read_labelmap, write_image, write_labelmap
@@ -165,6 +166,26 @@ def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
             assert splits.setdefault(patient.key, (patient.split, patient.fold)) == (patient.split, patient.fold)
         assert all(splits[case.patient][0] == case.split for case in document.cases)
     assert {split for split, _ in splits.values()} == {"train", "validation"}
+
+
+def test_a_frame_of_an_image_over_time_is_a_case(folder, tmp_path):
+    """The labels are drawn for the frame alone, or for all of them."""
+    frames = np.random.default_rng(0).integers(0, 99, (3, *GEOMETRY.shape_zyx), np.int16)
+    scan, drawn = tmp_path / "cine.nii.gz", tmp_path / "drawn.nii.gz"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(frames, isVector=False), str(scan))
+    every = np.zeros(frames.shape, np.uint8)
+    every[1, 1, 1:3, 1:3] = 1
+    every[2, 1, 2, 2] = 1
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(every, isVector=False), str(drawn))
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(every[1]), str(tmp_path / "one.nii.gz"))
+    with pytest.raises(InputError, match="holds 3 frames: choose one with --frame"):
+        add_case(folder, NewCase(scan, drawn, "A"), TABLE)
+    second = add_case(folder, NewCase(scan, tmp_path / "one.nii.gz", "A", frame=1), TABLE)
+    third = add_case(folder, NewCase(scan, drawn, "A", frame=2))
+    assert (second.name, second.source) == ("cine-frame-1", "cine.nii.gz, frame 1")
+    assert third.name == "cine-frame-2"
+    assert (read_image(image_path(folder, second)).array[0] == frames[1]).all()
+    assert [int(read_labelmap(label_path(folder, case)).array.sum()) for case in (second, third)] == [4, 1]
 
 
 def test_one_person_is_one_patient_however_the_key_is_typed(folder, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 import threading
 import time
@@ -172,11 +173,27 @@ def test_a_case_folder_may_move_between_stop_and_resume_but_not_become_another(j
         train(job_file, tmp_path / "run", around=around)
     _change(job_file, cases="elsewhere")
     shutil.copytree(case_folder, tmp_path / "elsewhere")
-    with pytest.raises(InputError, match="another job"):
+    with pytest.raises(InputError, match=r"another job \(it differs in cases\)"):
         train(job_file, tmp_path / "run", resume=True)
     shutil.rmtree(case_folder)
+    with pytest.raises(InputError, match=r"There is no case folder .*cases: put it back, or say where it is now in `cases`"):
+        train(tmp_path / "run" / "job.json", tmp_path / "run", resume=True)
     assert train(job_file, tmp_path / "run", resume=True).tally.step == 8
     assert read_job(tmp_path / "run" / "job.json").cases == str((tmp_path / "elsewhere").resolve())
+
+
+def test_what_differs_in_a_changed_job_is_named(job_file, tmp_path):
+    train(job_file, tmp_path / "run")
+    _change(job_file, "optimisation", learning_rate=0.02)
+    _change(job_file, "network", numbers={"features_per_stage": [4, 8]})
+    said = "another job (it differs in network.numbers.features_per_stage, optimisation.learning_rate)"
+    with pytest.raises(InputError, match=re.escape(said)):
+        train(job_file, tmp_path / "run", resume=True)
+
+
+def test_a_file_is_no_run_folder(job_file):
+    with pytest.raises(InputError, match="is a file: name a folder for the run"):
+        train(job_file, job_file)
 
 
 def test_a_run_folder_that_disappears_ends_the_run_with_a_sentence(job_file, tmp_path):
@@ -366,7 +383,7 @@ def test_a_network_that_does_not_fit_is_told_before_anything_starts(job_file, tm
     ("values", "said"),
     [
         ({"labels": ["circle"]}, "no label 'circle'; its labels are 'square'"),
-        ({"cases": "elsewhere"}, "cannot be read"),
+        ({"cases": "elsewhere"}, "There is no case folder .*elsewhere: put it back"),
         ({"surprise": 1}, "unknown keys: surprise"),
     ],
 )

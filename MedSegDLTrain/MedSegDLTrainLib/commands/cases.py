@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--from-sha256", metavar="HEX", help="of that model's weights then; the model itself need not be there")
     add.add_argument("--json", action="store_true", help="tell the case as JSON")
     add.add_argument("--slices", metavar="0,2,5-9", help="annotated slices, counted from 0; without it all are")
+    add.add_argument("--frame", metavar="N", type=int, help="of an image over time, from 0: the one that the labels are of")
     add.add_argument("--split", choices=SPLITS, help="for a patient who is new; without it drawn")
     add.add_argument("--table", metavar="FILE.csv", type=Path, help="names of the label values, for a new folder")
     add.add_argument("--modality", default=None, help="of a new folder (that of the model, or MR)")
@@ -67,6 +68,7 @@ def _add(arguments: argparse.Namespace) -> int:
         card.weights_sha256 if card else arguments.from_sha256 or "",
         None if arguments.slices is None else numbers_of(arguments.slices),
         arguments.split,
+        arguments.frame,
     )
     table = read_label_table(arguments.table) if arguments.table else labels
     case = add_case(arguments.folder, new, table, arguments.modality or (card.modality if card else "MR"))

@@ -10,7 +10,7 @@ from MedSegDLLib.checkpoint import Model, load_model
 from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.model_card import OF_THE_VALIDATION
-from MedSegDLTrainLib.cases import Case, Dataset, read_case_list, read_dataset
+from MedSegDLTrainLib.cases import Case, Dataset, check_there, read_case_list, read_dataset
 from MedSegDLTrainLib.compare import PairedComparison
 from MedSegDLTrainLib.division import Division, counted, divided
 from MedSegDLTrainLib.job import TrainingJob, read_job
@@ -52,6 +52,7 @@ def facts_of(run: Path) -> RunFacts:
         raise InputError(f"{run} holds no training run: there is no {JOB_FILE} in it.")
     job = read_job(run / JOB_FILE)
     folder = Path(job.cases)
+    check_there(folder)
     return RunFacts(run, job, folder, read_dataset(folder), divided(read_case_list(folder), job.validation))
 
 
