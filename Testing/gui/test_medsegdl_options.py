@@ -206,17 +206,14 @@ def shown(panel):
     )
 
 
-def test_settings_survive_saving_and_loading_the_scene(panel):
+def test_settings_survive_saving_and_loading_the_scene(panel, tmp_path):
     before, scene = set_everything(panel), slicer.mrmlScene
-    scene.SetSaveToXMLString(1)
-    scene.Commit()
-    saved = scene.GetSceneXMLString()
+    scene.SetURL(str(tmp_path / "scene.mrml"))
+    assert scene.Commit()
     scene.Clear(0)
     harness.process_events()
     assert panel.ui.postprocessingCheckBox.checked
-    scene.SetLoadFromXMLString(1)
-    scene.SetSceneXMLString(saved)
-    scene.Import()
+    assert scene.Import()
     harness.process_events()
     assert shown(panel) == before
 

@@ -55,7 +55,7 @@ macro(slicer_add_python_unittest)
 endmacro()
 """
 
-# Slicer's CMake/SlicerExtensionCPack.cmake puts these into the package; UseSlicer.cmake sets those that are not set to Slicer's.
+# SlicerExtensionCPack.cmake puts these into the package; UseSlicer.cmake sets those that are not set to Slicer's own.
 PACKAGE = """
 file(WRITE ${CMAKE_BINARY_DIR}/package.txt "${EXTENSION_README_FILE};${EXTENSION_LICENSE_FILE}")
 """
