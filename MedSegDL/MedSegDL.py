@@ -99,7 +99,8 @@ class MedSegDLWidget(ModuleWidget):
 
     def onReload(self) -> None:
         """Reload the packages, too, once nothing that runs is made of the old ones."""
-        self.logic.close()
+        if self.logic is not None:  # else setup failed, and what made it fail may be mended now
+            self.logic.close()
         for name in [name for name in sys.modules if _OUR_PACKAGES.match(name)]:
             del sys.modules[name]
         ModuleWidget.onReload(self)

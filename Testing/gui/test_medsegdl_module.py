@@ -109,6 +109,17 @@ def test_reloading_ends_the_worker_before_it_drops_our_packages(monkeypatch):
         sys.modules.update(ours)
 
 
+def test_a_panel_whose_setup_failed_can_be_reloaded(monkeypatch):
+    """Whoever mends what made it fail presses Reload, as Slicer's developers do."""
+    panel = open_panel(FakeClient(), monkeypatch)
+    panel.panel.close()
+    panel.setParameterNode(None)
+    panel.logic = panel.panel = None
+    panel.onReload()
+    again = slicer.modules.MedSegDLWidget
+    assert again is not panel and again.panel is not None
+
+
 def test_nothing_heavy_is_imported_into_slicer():
     code = "\n".join(
         (
