@@ -1,15 +1,18 @@
 """Every patient is validated once, and labels are judged over patients of all folds."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from MedSegDLLib.__main__ import main
 from MedSegDLLib.errors import InputError
+from MedSegDLLib.model_card import Training as TrainedOn
 from MedSegDLTrainLib.campaigns.campaign import Outcome, Training, placeless
-from MedSegDLTrainLib.campaigns.crossval import cross_validate, fold_training, label_spreads, text_of
+from MedSegDLTrainLib.campaigns.crossval import cross_validate, fold_training, label_spreads, seen_before, text_of
 from MedSegDLTrainLib.cases import Case
 from MedSegDLTrainLib.run_folder import CaseRows
+from Testing.models import write_bright_model
 from Testing.training.campaigning import FakeTrainer, place_for, write_job_of_patients
 
 # By fold; mean 0.8, sample standard deviation √(Σ(x − mean)²/4) = √((0.01 + 0.0025 + 0 + 0.0025 + 0.01)/4) = 0.0791.
@@ -42,6 +45,22 @@ def test_stopped_and_gone_on_with_the_result_is_the_same(tmp_path):
     outcomes = cross_validate(job, 5, place_for(tmp_path / "out", trainer))
     assert outcomes == cross_validate(job, 5, place_for(tmp_path / "other", FakeTrainer(_score)))
     assert [name for name, _ in trainer.calls] == ["fold_0", "fold_1", "fold_2", "fold_2", "fold_3", "fold_4"]
+
+
+def test_a_start_that_may_have_seen_the_patients_is_told(tmp_path, monkeypatch):
+    """The start model's card names two of twelve patients as held out from its training."""
+    training = TrainedOn("cases of a user", "real", 10, 10, held_out=("V0", "V1"))
+    write_bright_model(tmp_path / "zoo", training=training)
+    monkeypatch.setenv("MEDSEGDL_MODELS", str(tmp_path / "zoo"))
+    job, told = write_job_of_patients(tmp_path), []
+    job.write_text(json.dumps(json.loads(job.read_text(encoding="utf-8")) | {"start_from": "bright"}), encoding="utf-8")
+    place = replace(place_for(tmp_path / "out", FakeTrainer(_score)), tell=told.append)
+    said = "Every fold starts from bright, whose card does not say of 10 of 12 patients that they were held out"
+    outcomes = cross_validate(job, 5, place)
+    assert told[0].startswith(said)
+    assert said in text_of(outcomes)
+    assert json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))["warning"] == told[0]
+    assert seen_before(replace(outcomes[0].training.job, start_from="")) == ""
 
 
 def test_a_patient_with_several_cases_counts_once_and_undefined_values_count_not(tmp_path):

@@ -77,7 +77,11 @@ def test_a_detached_run_is_paused_resumed_stopped_and_resumed(job_file, tmp_path
     assert main(["train", "stop", str(run)]) == 0
     assert "stopped: step " in capsys.readouterr().out
     stopped = status_of(run).step
-    assert main(["train", "resume", str(run)]) == 0
+    told = (run / "events.jsonl").read_text(encoding="utf-8").replace('"device": "cpu"', '"device": "cuda:7"')
+    (run / "events.jsonl").write_text(told, encoding="utf-8")  # the run comes from a computer that had a GPU
+    assert main(["train", "resume", str(run)]) == 2
+    assert "Choose cpu or auto" in capsys.readouterr().err
+    assert main(["train", "resume", str(run), "--device", "cpu"]) == 0
     _until(lambda: status_of(run).step > stopped)
     assert main(["train", "stop", str(run)]) == 0
     assert status_of(run).state == "stopped"

@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 
 from MedSegDLLib.commands.text_table import text_table
-from MedSegDLLib.errors import InputError
+from MedSegDLLib.errors import InputError, ModelError
 from MedSegDLLib.evaluation import Spread, spread
+from MedSegDLLib.zoo import read_model
 from MedSegDLTrainLib.campaigns.campaign import (
     Campaign,
     Outcome,
@@ -23,20 +24,24 @@ from MedSegDLTrainLib.campaigns.campaign import (
     run_trainings,
     write_results,
 )
-from MedSegDLTrainLib.cases import read_case_list
+from MedSegDLTrainLib.cases import PREDICTED, read_case_list
 from MedSegDLTrainLib.division import check_patients
 from MedSegDLTrainLib.job import TrainingJob
+from MedSegDLTrainLib.start import start_folder
 
 
 def cross_validate(job_path: Path, folds: int, place: Place) -> list[Outcome]:
     """Train once for each fold, validated on its patients; patients of the split test take no part.
 
     Patients that the job itself leaves out take part like others. The folder gets results.csv and results.json
-    ({"folds": spread of the scores, "labels": {label: {metric: spread over patients}}, …}). Raises InputError for an
-    unusable job or fewer patients than folds.
+    ({"folds": spread of the scores, "labels": {label: {metric: spread over patients}}, "warning", …}). Raises InputError for
+    an unusable job or fewer patients than folds.
     """
     job = placeless(job_path)
     _check(job, folds)
+    warning = seen_before(job)
+    if warning:
+        place.tell(warning)
     open_campaign(place.folder, Campaign("crossval", job, {"folds": folds}))
 
     def following(outcomes: Sequence[Outcome]) -> Training:
@@ -45,9 +50,28 @@ def cross_validate(job_path: Path, folds: int, place: Place) -> list[Outcome]:
     def save(outcomes: Sequence[Outcome]) -> None:
         metric = job.validation.metric
         document = {"metric": metric, "folds": asdict(fold_spread(outcomes)), "labels": _documents(outcomes, metric)}
+        document["warning"] = warning
         write_results(place.folder, [row_of(outcome) for outcome in outcomes], document)
 
     return run_trainings(place, folds, following, save)
+
+
+def seen_before(job: TrainingJob) -> str:
+    """A sentence if the model that every fold starts from may have been trained on patients who are to be new to it."""
+    if not job.start_from:
+        return ""
+    try:
+        card, _ = read_model(start_folder(job))
+    except ModelError:  # trainings that have not begun yet will say so
+        return ""
+    cases = read_case_list(Path(job.cases)).cases
+    patients = {case.patient for case in cases if case.split != "test" and case.status != PREDICTED}
+    if not (doubtful := patients - set(card.training.held_out)):
+        return ""
+    return (
+        f"Every fold starts from {card.id}, whose card does not say of {len(doubtful)} of {len(patients)} patients that they "
+        "were held out from its training: if it has seen them, all figures flatter."
+    )
 
 
 def fold_training(job: TrainingJob, fold: int, folds: int) -> Training:
@@ -86,7 +110,8 @@ def text_of(outcomes: Sequence[Outcome]) -> str:
     labels = [("LABEL", "MEASURE", "MEDIAN", "16TH…84TH PERCENTILE", "WORST", "PATIENTS")]
     for measure in _metrics(metric):
         labels += [_label_row(name, measure, found) for name, found in label_spreads(outcomes, measure).items()]
-    return "\n\n".join((text_table(folds), mean, text_table(labels)))
+    warning = seen_before(outcomes[0].training.job)
+    return "\n\n".join(filter(None, (text_table(folds), mean, text_table(labels), warning)))
 
 
 def _label_row(name: str, measure: str, found: Spread | None) -> tuple[str, ...]:

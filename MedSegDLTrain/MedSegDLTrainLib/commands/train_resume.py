@@ -6,12 +6,15 @@ import argparse
 from pathlib import Path
 
 from MedSegDLLib.errors import InputError
-from MedSegDLTrainLib.commands.train_stop import add_arguments
 from MedSegDLTrainLib.detached import start_detached
 from MedSegDLTrainLib.progress import read_events
 from MedSegDLTrainLib.run_folder import EVENTS_FILE, JOB_FILE, status_of, withdraw_request
 
-__all__ = ["add_arguments", "run"]
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of this action."""
+    parser.add_argument("run_folder", type=Path, metavar="RUN")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps (where it ran last)")
 
 
 def _device(run: Path) -> str:
@@ -28,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         withdraw_request(folder)
         print(f"Goes on from step {status.step}.")
     elif status.state in ("stopped", "killed", "failed"):
-        pid = start_detached(folder / JOB_FILE, folder, True, ["--device", _device(folder)])
+        pid = start_detached(folder / JOB_FILE, folder, True, ["--device", arguments.device or _device(folder)])
         print(f"Goes on from its last checkpoint in the background (process {pid}).")
     else:
         raise InputError(f"The run in {folder} is {status.state}: there is nothing to resume.")
