@@ -31,6 +31,7 @@ from MedSegDLTrainLib.reporting.history import history_of
 from MedSegDLTrainLib.reporting.measured import MeasuredCase, Measurer
 from MedSegDLTrainLib.reporting.overlays import chosen_slices
 from MedSegDLTrainLib.reporting.report import write_report
+from MedSegDLTrainLib.reporting.sections import label_table
 from MedSegDLTrainLib.run_model import model_of_run
 from Testing.models import write_bright_model
 from Testing.training.finished_run import FINDS_NOTHING, GRID, write_run
@@ -236,3 +237,17 @@ def test_a_mean_of_old_and_new_weights_can_be_the_best():
     assert [(point.score, point.blend) for point in history.validations] == [(0.6, 0.5), (0.8, 0.75), (0.7, None)]
     figure = validation_chart(history, "dice", LIGHT)
     assert [text.get_text() for text in figure.axes[0].texts] == ["best: 0.800 at step 5, 75% new weights"]
+
+
+def test_a_single_case_has_no_spread():
+    row = {
+        "name": "left",
+        "reference_voxels": 9,
+        "prediction_voxels": 9,
+        "dice": 0.5,
+        "surface_distance_mean_mm": 1,
+        "hd95_mm": 2,
+    }
+    one, two = label_table({"a": [row]}), label_table({"a": [row], "b": [row | {"dice": 0.7}]})
+    assert ">0.500</td>" in one and " ± 0" not in one
+    assert ">0.600 ± 0.141</td>" in two

@@ -39,7 +39,7 @@ th { color: var(--faint); font-weight: 600; }
 td { overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; white-space: nowrap; }
 table.facts th { width: 13rem; font-weight: 400; }
-@media (max-width: 36rem) { table.facts th { width: 7rem; overflow-wrap: anywhere; } }
+@media (max-width: 36rem) { table.facts th { width: 9rem; overflow-wrap: anywhere; } }
 figure { margin: 1.1rem 0; }
 figure img { display: block; max-width: 100%; height: auto; border-radius: .4rem; }
 figcaption, .small { margin-top: .4rem; color: var(--faint); font-size: .88rem; }

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from MedSegDLLib.commands.text_table import plural
-from MedSegDLLib.evaluation import spread
+from MedSegDLLib.evaluation import Spread, spread
 from MedSegDLTrainLib.cases import Case
 from MedSegDLTrainLib.job import TrainingJob
 from MedSegDLTrainLib.reporting.charts import loss_chart, validation_chart
@@ -112,10 +112,17 @@ def _label_cells(rows: Sequence[Mapping]) -> list[str]:
     missed = sum(bool(row["reference_voxels"]) and not row["prediction_voxels"] for row in rows)
     return [
         str(dice.count) if dice else "0",
-        f"{dice.mean:.3f} ± {dice.standard_deviation:.3f}" if dice else "–",
+        _spread_text(dice, 3),
         f"{dice.worst:.3f}" if dice else "–",
         str(missed),
-        f"{mean.mean:.2f} ± {mean.standard_deviation:.2f}" if mean else "–",
-        f"{hd95.mean:.2f} ± {hd95.standard_deviation:.2f}" if hd95 else "–",
+        _spread_text(mean, 2),
+        _spread_text(hd95, 2),
         f"{hd95.worst:.2f}" if hd95 else "–",
     ]
+
+
+def _spread_text(found: Spread | None, digits: int) -> str:
+    """Mean ± standard deviation; a single case has none."""
+    if found is None:
+        return "–"
+    return f"{found.mean:.{digits}f}" + (f" ± {found.standard_deviation:.{digits}f}" if found.count > 1 else "")
