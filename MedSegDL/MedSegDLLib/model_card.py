@@ -97,6 +97,10 @@ class Postprocessing:
     fill_holes: tuple[str, ...] = field(default=(), metadata=_help("Names of labels whose enclosed holes are filled."))
     fill_holes_by_slice: bool = field(default=False, metadata=_help("Fill holes in each slice instead of in the volume."))
     minimum_volume_ml: float = field(default=0.0, metadata=_help("Smaller pieces than this are removed."))
+    bridged_slices: int = field(
+        default=0,
+        metadata=_help("Pieces that overlap, seen along the slices, are one if not more slices than these lie between."),
+    )
 
 
 @dataclass(frozen=True)
@@ -197,8 +201,9 @@ def setting_problems(
     yield from _preprocessing(preprocessing)
     yield from _normalisation(preprocessing.normalisation)
     yield from _inference(inference)
-    if postprocessing.minimum_volume_ml < 0:
-        yield f"postprocessing: minimum_volume_ml {postprocessing.minimum_volume_ml} must not be negative"
+    for name in ("minimum_volume_ml", "bridged_slices"):
+        if (value := getattr(postprocessing, name)) < 0:
+            yield f"postprocessing: {name} {value} must not be negative"
 
 
 def check_labels(card: ModelCard, table: LabelTable, where: str) -> None:

@@ -31,7 +31,7 @@ def postprocess(labels: np.ndarray, how: Postprocessing, table: LabelTable, voxe
     present = [(value, boxes[value]) for value in values.values() if boxes.get(value)]
     for value, box in present:
         if value in largest or minimum_voxels:
-            _keep_pieces(labels[box], value, value in largest, minimum_voxels)
+            _keep_pieces(labels[box], value, value in largest, minimum_voxels, how.bridged_slices)
     for value, box in present:
         if value in filled:
             _fill_holes(labels[box], value, how.fill_holes_by_slice)
@@ -49,15 +49,25 @@ def _values(names: tuple[str, ...], values: dict[str, int]) -> set[int]:
     return {values[name] for name in names}
 
 
-def _keep_pieces(box: np.ndarray, value: int, largest_only: bool, minimum_voxels: float) -> None:
+def _keep_pieces(box: np.ndarray, value: int, largest_only: bool, minimum_voxels: float, bridged_slices: int) -> None:
     """Remove small pieces of a label, and all but its largest (the first of equals) if asked, from its box in place."""
-    pieces, _ = ndimage.label(box == value, _TOUCHING)
+    mask = box == value
+    pieces, _ = ndimage.label(_reaching(mask, bridged_slices), _TOUCHING)
+    pieces[~mask] = 0
     voxels = np.bincount(pieces.ravel())
     voxels[0] = 0
     kept = voxels >= max(minimum_voxels, 1)
     if largest_only:
         kept &= np.arange(len(voxels)) == voxels.argmax()
     box[(pieces > 0) & ~kept[pieces]] = 0
+
+
+def _reaching(mask: np.ndarray, slices: int) -> np.ndarray:
+    """Each voxel also in as many `slices` after its own: what was missed in between no longer parts an organ."""
+    reaching = mask.copy()
+    for step in range(1, min(slices, len(mask) - 1) + 1):
+        reaching[step:] |= mask[:-step]
+    return reaching
 
 
 def _fill_holes(box: np.ndarray, value: int, by_slice: bool) -> None:

@@ -46,6 +46,7 @@ CARD = {
         "fill_holes": ["right"],
         "fill_holes_by_slice": True,
         "minimum_volume_ml": 0.5,
+        "bridged_slices": 2,
     },
     "training": {
         "data": "none",
@@ -126,6 +127,7 @@ def test_card_is_read_as_it_stands():
         (("inference", "overlap"), -0.1, "overlap -0.1 must be within"),
         (("inference", "threshold"), 1.0, "threshold 1.0 must be between"),
         (("postprocessing", "minimum_volume_ml"), -1, "minimum_volume_ml -1.0 must not be negative"),
+        (("postprocessing", "bridged_slices"), -1, "bridged_slices -1 must not be negative"),
         (("training", "cases"), -1, "patients and cases must not be negative"),
         (("training", "job"), "../job.json", "must be empty or job.json"),
         (("quality", 0, "cases"), 0, r"quality\[0\]: cases must be at least 1"),

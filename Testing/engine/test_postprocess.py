@@ -26,6 +26,34 @@ def test_largest_component_of_the_labels_that_ask_for_it():
     assert np.array_equal(found, _plane("1100220 0010000 0000022 2000002"))  # corners touch
 
 
+def _stack(slices: str, bridged_slices: int) -> str:
+    """The largest piece of a column of one-voxel slices, "101" for a label that the middle slice has not."""
+    column = np.array([int(digit) for digit in slices], np.uint8)[:, None, None]
+    how = Postprocessing(largest_component=("a",), bridged_slices=bridged_slices)
+    return "".join(map(str, postprocess(column, how, TABLE, 0.001).ravel()))
+
+
+@pytest.mark.parametrize("bridged, kept", [(0, "1100000000"), (1, "1101100000"), (2, "1101100100"), (99, "1101100100")])
+def test_slices_in_which_an_organ_was_missed_do_not_part_it(bridged, kept):
+    assert _stack("1101100100", bridged) == kept
+
+
+def test_a_bridge_needs_pieces_that_overlap_seen_along_the_slices():
+    stack = np.zeros((3, 1, 5), np.uint8)
+    stack[0, 0, :3] = stack[2, 0, 2:4] = 1
+    how = Postprocessing(largest_component=("a",), bridged_slices=1)
+    assert np.array_equal(postprocess(stack, how, TABLE, 1), stack)
+    aside = np.zeros_like(stack)
+    aside[0, 0, :2] = aside[2, 0, 4] = 1
+    assert not postprocess(aside, how, TABLE, 1)[2].any()
+
+
+def test_pieces_that_a_bridge_joins_are_weighed_together_and_nothing_is_added():
+    column = np.array([1, 0, 1, 0, 0, 1], np.uint8)[:, None, None]
+    done = postprocess(column, Postprocessing(minimum_volume_ml=2.0, bridged_slices=1), TABLE, 1.0)
+    assert done.ravel().tolist() == [1, 0, 1, 0, 0, 0]
+
+
 def test_of_equal_components_the_first_is_kept():
     assert np.array_equal(_done("11011", largest_component=("a",)), _plane("11000"))
 

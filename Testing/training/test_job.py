@@ -85,6 +85,7 @@ JOB = {
         "fill_holes": ["right"],
         "fill_holes_by_slice": True,
         "minimum_volume_ml": 0.5,
+        "bridged_slices": 2,
     },
     "validation": {
         "fold": 2,
