@@ -26,7 +26,12 @@ def statusText(status: str) -> str:
 
 def useText(use: str) -> str:
     """What a case is used for."""
-    return {"training": _("training"), "validation": _("validation"), "held out": _("held out")}.get(use, use)
+    return {
+        "training": _("training"),
+        "validation": _("validation"),
+        "held out": _("held out"),
+        "to correct": _("to correct"),
+    }.get(use, use)
 
 
 class CasesPart:
@@ -109,6 +114,8 @@ class CasesPart:
             validation=uses.count("validation"),
             held=uses.count("held out"),
         )
+        if waiting := uses.count("to correct"):
+            sentence += " " + _("{waiting} to correct before any of that.").format(waiting=waiting)
         if "validation" not in uses:
             sentence += "\n" + _("There is nobody yet to judge a model on: add a case of another patient.")
         return sentence

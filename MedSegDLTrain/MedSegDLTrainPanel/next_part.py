@@ -82,10 +82,8 @@ class NextPart:
     def _showReason(self) -> None:
         reason = self._reason()
         self._ui.nextCaseButton.enabled = not reason
-        self._ui.nextCaseButton.toolTip = reason or _(
-            "Let the model segment the cases that nobody has checked yet and load the one that it is least sure of, "
-            "with its segments to begin from."
-        )
+        self._ui.nextReason.text = "" if self._row.busy else reason
+        self._ui.nextReason.visible = bool(self._ui.nextReason.text)
 
     def _reason(self) -> str:
         """Why it cannot start now, or ""."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLTrainLib import thumbnails
-from MedSegDLTrainLib.cases import CASES_FILE, Case, read_case_list
+from MedSegDLTrainLib.cases import CASES_FILE, PREDICTED, Case, read_case_list
 from MedSegDLTrainScene.command_work import CommandWork
 from MedSegDLTrainScene.looking import holds
 
@@ -18,7 +18,11 @@ _USES = {"train": "training", "validation": "validation", "test": "held out"}
 
 @dataclass(frozen=True)
 class CaseRow:
-    """One case; `use` is training, validation or held out, `model` the id of the model whose prediction its labels were."""
+    """One case.
+
+    `use` is training, validation or held out, or "to correct" before it is of any; `model` is the id of the model whose
+    prediction its labels were.
+    """
 
     name: str
     patient: str
@@ -37,9 +41,13 @@ def is_case_folder(folder: Path) -> bool:
 def read_case_table(folder: Path) -> tuple[CaseRow, ...]:
     """The cases in the order in which they came; raises InputError if the folder is none or is damaged."""
     return tuple(
-        CaseRow(case.name, case.patient, case.status, _USES[case.split], case.version, case.source, case.model)
+        CaseRow(case.name, case.patient, case.status, _use(case), case.version, case.source, case.model)
         for case in read_case_list(folder).cases
     )
+
+
+def _use(case: Case) -> str:
+    return "to correct" if case.status == PREDICTED else _USES[case.split]
 
 
 def case_called(folder: Path, name: str) -> Case | None:

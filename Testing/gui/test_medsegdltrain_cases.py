@@ -181,6 +181,7 @@ def test_renaming_a_segment_changes_what_will_be_taken(panel, folder):
 
 def test_the_next_case_is_the_one_that_the_model_is_least_sure_of(panel, tmp_path):
     choose_folder(panel, train_examples.write_case_folder(tmp_path / "heart", ("approved", "predicted", "predicted")))
+    assert "2 to correct before any of that." in panel.ui.caseFolderSummary.text
     harness.click(panel.ui.nextCaseButton)
     assert panel.ui.nextWork.visible and not panel.ui.nextCaseButton.enabled
     ended(panel, panel.ui.nextMessage)
@@ -193,9 +194,10 @@ def test_the_next_case_is_the_one_that_the_model_is_least_sure_of(panel, tmp_pat
 
 def test_without_anything_to_correct_a_folder_of_images_is_asked_for(panel, folder):
     choose_folder(panel, folder)
-    assert not panel.ui.nextCaseButton.enabled and "choose a folder of images" in panel.ui.nextCaseButton.toolTip
+    assert not panel.ui.nextCaseButton.enabled and "choose a folder of images" in panel.ui.nextReason.text
+    picture(panel, "train_nothing_to_correct")
     harness.type_text(panel.ui.imagesPath, str(folder.parent))
-    assert panel.ui.nextCaseButton.enabled
+    assert panel.ui.nextCaseButton.enabled and not panel.ui.nextReason.visible
 
 
 def test_looking_for_the_next_case_can_be_cancelled(monkeypatch, tmp_path):

@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 def test_rows_say_what_a_person_wants_to_know(folder):
     first = CaseRow("first", "P0", "corrected", "training", 1, "first.mha", "")
-    second = CaseRow("second", "P1", "predicted", "validation", 1, "second.mha", "")
+    second = CaseRow("second", "P1", "predicted", "to correct", 1, "second.mha", "")
     assert read_case_table(folder) == (first, second)
 
 
