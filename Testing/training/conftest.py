@@ -25,6 +25,12 @@ def write_square_case(folder: Path, case: Case, seed: int) -> None:
 
 
 @pytest.fixture
+def folder(tmp_path):
+    """Where a case folder may come to be; there is none yet."""
+    return tmp_path / "cases"
+
+
+@pytest.fixture
 def case_folder(tmp_path):
     folder = tmp_path / "cases"
     (folder / "imagesTr").mkdir(parents=True)

@@ -11,58 +11,26 @@ import pytest
 import SimpleITK
 
 from MedSegDLLib.errors import InputError, OutputError
-from MedSegDLLib.files import read_image, read_labelmap, write_image, write_labelmap
+from MedSegDLLib.files import read_image, read_labelmap, write_labelmap
 from MedSegDLLib.geometry import Geometry
-from MedSegDLLib.image import Image, LabelMap
-from MedSegDLLib.labels import Code, Label, LabelTable, Terminology
-from MedSegDLLib.segmentation import Segmentation
-from MedSegDLLib.segmentation_file import write_segmentation
+from MedSegDLLib.image import LabelMap
 from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.case_folder import NewCase, add_case, problems_of, remove_case
 from MedSegDLTrainLib.cases import (
-    IGNORE,
     Case,
-    case_labels,
     earlier_label_path,
     image_path,
     label_path,
-    label_table_of,
     prepared_folder,
     read_case_list,
     read_cases,
-    read_dataset,
     write_cases,
 )
-
-GEOMETRY = Geometry((5, 4, 3), (1.0, 2.0, 3.0), (7.0, -8.0, 9.0), (0, 1, 0, 1, 0, 0, 0, 0, -1))
-TABLE = LabelTable((Label(1, "left", (200, 0, 0)), Label(2, "right", (0, 0, 200))))
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "cases"
-
-
-def _image(tmp_path, seed, geometry=GEOMETRY):
-    path = tmp_path / f"scan {seed}.nii.gz"
-    write_image(Image(np.random.default_rng(seed).integers(0, 999, (1, *geometry.shape_zyx), np.int16), geometry), path)
-    return path
-
-
-def _labels(tmp_path, value=1, geometry=GEOMETRY, name="labels"):
-    array = np.zeros(geometry.shape_zyx, np.uint8)
-    array[1, 1:3, 1:3] = value
-    path = tmp_path / f"{name}-{value}.nii.gz"
-    write_labelmap(LabelMap(array, geometry), path)
-    return path
-
-
-def _add(folder, tmp_path, seed=0, patient="A", value=1, **further):
-    return add_case(folder, NewCase(_image(tmp_path, seed), _labels(tmp_path, value), patient, **further), TABLE)
+from Testing.training.added_cases import GEOMETRY, TABLE, add_scan, labels_file, scan_file
 
 
 def test_a_case_is_copied_as_it_is(folder, tmp_path):
-    case = _add(folder, tmp_path)
+    case = add_scan(folder, tmp_path)
     assert (case.name, case.patient, case.split, case.status, case.version) == ("scan-0", "A", "train", "corrected", 1)
     stored, given = read_image(image_path(folder, case)), read_image(tmp_path / "scan 0.nii.gz")
     assert (stored.array == given.array).all() and stored.geometry.same_grid(GEOMETRY, 1e-6)
@@ -78,8 +46,8 @@ def test_a_case_is_copied_as_it_is(folder, tmp_path):
 
 
 def test_a_correction_keeps_the_earlier_labels_and_the_split(folder, tmp_path):
-    first, other = _add(folder, tmp_path, status="predicted"), _add(folder, tmp_path, 1, patient="B")
-    second = _add(folder, tmp_path, value=2, status="approved")
+    first, other = add_scan(folder, tmp_path, status="predicted"), add_scan(folder, tmp_path, 1, patient="B")
+    second = add_scan(folder, tmp_path, value=2, status="approved")
     assert (second.name, second.version, second.status, second.split) == (first.name, 2, "approved", first.split)
     assert read_cases(folder) == (second, other)
     assert read_labelmap(label_path(folder, second)).array.max() == 2
@@ -87,39 +55,39 @@ def test_a_correction_keeps_the_earlier_labels_and_the_split(folder, tmp_path):
 
 
 def test_a_correction_that_was_stopped_and_done_again_keeps_the_first_labels(folder, tmp_path, monkeypatch):
-    first = _add(folder, tmp_path)
+    first = add_scan(folder, tmp_path)
     with monkeypatch.context() as stopped:
         stopped.setattr("MedSegDLTrainLib.case_folder.write_case_list", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            _add(folder, tmp_path, value=2)
+            add_scan(folder, tmp_path, value=2)
     assert read_cases(folder) == (first,)
-    assert _add(folder, tmp_path, value=2).version == 2
+    assert add_scan(folder, tmp_path, value=2).version == 2
     assert read_labelmap(earlier_label_path(folder, first)).array.max() == 1
 
 
 @pytest.mark.parametrize("full", ["write_case_labels", "write_case_list"])
 def test_a_case_that_cannot_be_listed_leaves_no_files(folder, tmp_path, monkeypatch, full):
-    _add(folder, tmp_path)
+    add_scan(folder, tmp_path)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     with monkeypatch.context() as disk:
         disk.setattr(f"MedSegDLTrainLib.case_folder.{full}", lambda *_: (_ for _ in ()).throw(OutputError("The disk is full.")))
         for seed in (0, 1):  # a correction, and a case that is new
             with pytest.raises(OutputError):
-                _add(folder, tmp_path, seed, value=2)
+                add_scan(folder, tmp_path, seed, value=2)
             assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert [_add(folder, tmp_path, seed, value=2).version for seed in (0, 1)] == [2, 1]
+    assert [add_scan(folder, tmp_path, seed, value=2).version for seed in (0, 1)] == [2, 1]
 
 
 def _refused_first(folder, tmp_path):
     with pytest.raises(InputError, match="the value 7"):
-        _add(folder, tmp_path, value=7)
+        add_scan(folder, tmp_path, value=7)
 
 
 def _full_first(folder, tmp_path):
     with pytest.MonkeyPatch.context() as disk:
         disk.setattr("MedSegDLTrainLib.cases.write_json", _refuse_cases_file)
         with pytest.raises(OutputError):
-            _add(folder, tmp_path)
+            add_scan(folder, tmp_path)
 
 
 def _refuse_cases_file(document, path):
@@ -134,7 +102,7 @@ def test_a_first_case_that_fails_leaves_nothing(tmp_path, fail):
     for folder, gone in ((tmp_path / "new" / "deep" / "cases", tmp_path / "new"), (tmp_path / "mine", tmp_path / "mine" / "x")):
         fail(folder, tmp_path)
         assert not gone.exists()
-        assert _add(folder, tmp_path).version == 1
+        assert add_scan(folder, tmp_path).version == 1
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["mine", "new"]
 
 
@@ -155,7 +123,7 @@ def test_nobody_moves_while_a_hundred_cases_come_and_go(folder, tmp_path):
     order.shuffle(waiting)
     while waiting:
         number = waiting.pop()
-        _add(folder, tmp_path, number, patient=f"P{number % 37}")
+        add_scan(folder, tmp_path, number, patient=f"P{number % 37}")
         if order.random() < 0.2:
             gone = order.choice(read_case_list(folder).cases)
             remove_case(folder, gone.name)
@@ -190,25 +158,25 @@ def test_a_frame_of_an_image_over_time_is_a_case(folder, tmp_path):
 
 def test_one_person_is_one_patient_however_the_key_is_typed(folder, tmp_path):
     """Else the same person could be trained on and validated on: the second patient of a folder is."""
-    _add(folder, tmp_path, patient="Müller 1")
+    add_scan(folder, tmp_path, patient="Müller 1")
     for seed, typed in enumerate((" Müller  1\n", "Mu\u0308ller 1"), 1):
-        assert _add(folder, tmp_path, seed, patient=typed).patient == "Müller 1"
+        assert add_scan(folder, tmp_path, seed, patient=typed).patient == "Müller 1"
     with pytest.raises(InputError, match="There is a patient 'Müller 1' already: write 'MÜLLER 1' the same way"):
-        _add(folder, tmp_path, 3, patient="MÜLLER 1")
+        add_scan(folder, tmp_path, 3, patient="MÜLLER 1")
     with pytest.raises(InputError, match="patient's key is empty"):
-        _add(folder, tmp_path, 3, patient="  ")
+        add_scan(folder, tmp_path, 3, patient="  ")
     assert [patient.key for patient in read_case_list(folder).patients] == ["Müller 1"]
 
 
 def test_a_key_that_a_folder_has_already_stays_as_it_is(folder, tmp_path):
-    case = _add(folder, tmp_path)
+    case = add_scan(folder, tmp_path)
     cases = tuple(replace(case, patient="A ") for case in (case,))
     write_cases(folder, cases, {"left": 1, "right": 2}, "MR")
-    assert {_add(folder, tmp_path, seed, patient=typed).patient for seed, typed in ((1, "A "), (2, "A"))} == {"A "}
+    assert {add_scan(folder, tmp_path, seed, patient=typed).patient for seed, typed in ((1, "A "), (2, "A"))} == {"A "}
 
 
 def test_a_removed_case_leaves_no_earlier_labels_of_a_correction_that_was_stopped(folder, tmp_path):
-    first = _add(folder, tmp_path)
+    first = add_scan(folder, tmp_path)
     kept = earlier_label_path(folder, first)
     kept.parent.mkdir()
     kept.write_bytes(b"of a correction that was killed before it was listed")
@@ -216,125 +184,18 @@ def test_a_removed_case_leaves_no_earlier_labels_of_a_correction_that_was_stoppe
     assert not kept.exists()
 
 
-def test_only_annotated_slices_count(folder, tmp_path):
-    case = _add(folder, tmp_path, slices=(1, 2))
-    assert (read_labelmap(label_path(folder, case)).array[0] == 3).all()
-    stored = case_labels(folder, case, read_dataset(folder)).array
-    assert (stored[0] == IGNORE).all() and set(np.unique(stored[1:])) == {0, 1}
-
-
-def test_segments_are_matched_by_name(folder, tmp_path):
-    _add(folder, tmp_path)
-    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
-    array[0, 0, 0], array[2, 3, 4] = 1, 2  # here 1 is "right" and 2 is "left"
-    swapped = LabelTable((Label(1, "right", (0, 0, 9)), Label(2, "left", (9, 0, 0))))
-    path = tmp_path / "corrected.seg.nrrd"
-    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), swapped), path)
-    case = add_case(folder, NewCase(_image(tmp_path, 1), path, "B"))
-    stored = read_labelmap(label_path(folder, case)).array
-    assert (stored[0, 0, 0], stored[2, 3, 4]) == (2, 1)
-
-
-def test_segments_name_the_labels_of_a_new_folder(folder, tmp_path):
-    path = tmp_path / "new.seg.nrrd"
-    write_segmentation(Segmentation(LabelMap(np.ones(GEOMETRY.shape_zyx, np.uint8), GEOMETRY), TABLE), path)
-    add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
-    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]["right"] == 2
-    assert label_table_of(folder) == TABLE
-
-
-def test_a_segment_called_ignore_marks_what_nobody_annotated(folder, tmp_path):
-    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
-    array[0, 0, 0], array[1], array[2, 3, 4] = 1, 2, 3
-    table = LabelTable((Label(1, "left", (9, 0, 0)), Label(2, "ignore", (1, 1, 1)), Label(3, "right", (0, 0, 9))))
-    path = tmp_path / "partly.seg.nrrd"
-    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
-    case = add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
-    dataset = read_dataset(folder)
-    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 2}, 3)
-    stored = case_labels(folder, case, dataset).array
-    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 2) and (stored[1] == IGNORE).all()
-
-
-def test_labels_of_a_new_folder_are_numbered_without_the_ignore_segment(folder, tmp_path):
-    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
-    array[1], array[0, 0, 0], array[2, 3, 4] = 1, 2, 3
-    table = LabelTable((Label(1, "ignore", (1, 1, 1)), Label(2, "left", (9, 0, 0)), Label(3, "right", (0, 0, 9))))
-    path = tmp_path / "ignore_first.seg.nrrd"
-    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
-    case = add_case(folder, NewCase(_image(tmp_path, 0), path, "A"))
-    dataset = read_dataset(folder)
-    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 2}, 3)
-    stored = case_labels(folder, case, dataset).array
-    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 2) and (stored[1] == IGNORE).all()
-    assert [(label.value, label.name) for label in label_table_of(folder).labels] == [(1, "left"), (2, "right")]
-
-
-@pytest.mark.parametrize(("voxels", "advice"), [(1, "rename it"), (0, "it is empty, so rename it or delete it")])
-def test_an_unknown_segment_is_refused_with_what_can_be_done(folder, tmp_path, voxels, advice):
-    _add(folder, tmp_path)
-    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
-    array[0, 0, 0], array[2, 3, 4] = 1, 3 * voxels
-    path = tmp_path / "unknown.seg.nrrd"
-    table = LabelTable((Label(1, "left", (9, 0, 0)), Label(3, "Segment_1", (0, 0, 9))))
-    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
-    with pytest.raises(InputError, match=rf"'Segment_1' is none of the folder's labels \(left, right\): {advice}\.$"):
-        add_case(folder, NewCase(_image(tmp_path, 1), path, "B"))
-
-
-def test_a_folder_keeps_the_table_it_began_with(folder, tmp_path):
-    heart = Terminology(Code("SCT", "123037004", "Anatomical Structure"), Code("SCT", "80891009", "Heart"))
-    table = LabelTable((Label(1, "left", (200, 0, 0), heart), Label(2, "right", (0, 0, 200))))
-    new = NewCase(_image(tmp_path, 0), _labels(tmp_path), "A")
-    add_case(folder, new, table)
-    add_case(folder, new, LabelTable((Label(1, "other", (1, 2, 3)),)))
-    assert label_table_of(folder) == table
-
-
-def test_what_a_plain_label_map_may_say_of_voxels_nobody_annotated(folder, tmp_path):
-    """255 always; the folder's own value once the folder is there, since in a new one it is more likely a mistake."""
-    with pytest.raises(InputError, match="the value 3, which is none of 1, 2, 0 or 255"):
-        _add(folder, tmp_path, value=3, slices=(1,))
-    _add(folder, tmp_path)
-    for value in (3, IGNORE):
-        case = _add(folder, tmp_path, value=value, status="approved")
-        assert case_labels(folder, case, read_dataset(folder)).array[1, 1, 1] == IGNORE
-
-
-def test_labels_that_a_case_folder_cannot_hold_are_sentences(folder, tmp_path):
-    tables = {
-        "values from 1 to 254, but one is 255": LabelTable((Label(255, "left", (200, 0, 0)),)),
-        "cannot be called 'background'": LabelTable((Label(1, "background", (200, 0, 0)),)),
-    }
-    for sentence, table in tables.items():
-        with pytest.raises(InputError, match=sentence):
-            add_case(folder, NewCase(_image(tmp_path, 0), _labels(tmp_path), "A"), table)
-    assert not (folder / "cases.json").exists()
-
-
-def test_a_folder_without_a_value_for_ignored_voxels_gets_one(folder, tmp_path):
-    _add(folder, tmp_path)
-    path = folder / "dataset.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    del document["labels"]["ignore"]
-    path.write_text(json.dumps(document), encoding="utf-8")
-    case = _add(folder, tmp_path, 1, slices=(1,))
-    assert read_dataset(folder).ignore == 3
-    assert (case_labels(folder, case, read_dataset(folder)).array[0] == IGNORE).all()
-
-
 def test_what_is_no_case_is_refused_and_changes_nothing(folder, tmp_path):
-    _add(folder, tmp_path)
+    add_scan(folder, tmp_path)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     shifted = Geometry(GEOMETRY.size, GEOMETRY.spacing, (8.0, -8.0, 9.0), GEOMETRY.direction)
-    image, empty = _image(tmp_path, 1), _labels(tmp_path, 0)
+    image, empty = scan_file(tmp_path, 1), labels_file(tmp_path, 0)
     refused = {
-        "different grids": NewCase(image, _labels(tmp_path, 1, shifted, "shifted"), "B"),
-        "the value 7, which is none of 1, 2": NewCase(image, _labels(tmp_path, 7), "B"),
+        "different grids": NewCase(image, labels_file(tmp_path, 1, shifted, "shifted"), "B"),
+        "the value 7, which is none of 1, 2": NewCase(image, labels_file(tmp_path, 7), "B"),
         "labels are empty": NewCase(image, empty, "B"),
-        "already as case scan-0 of patient A": NewCase(tmp_path / "scan 0.nii.gz", _labels(tmp_path), "B"),
-        "belongs to train for ever": NewCase(image, _labels(tmp_path), "A", split="test"),
-        "no slice 3: the labels have slices 0…2": NewCase(image, _labels(tmp_path), "B", slices=(3,)),
+        "already as case scan-0 of patient A": NewCase(tmp_path / "scan 0.nii.gz", labels_file(tmp_path), "B"),
+        "belongs to train for ever": NewCase(image, labels_file(tmp_path), "A", split="test"),
+        "no slice 3: the labels have slices 0…2": NewCase(image, labels_file(tmp_path), "B", slices=(3,)),
     }
     for sentence, new in refused.items():
         with pytest.raises(InputError, match=sentence):
@@ -342,21 +203,8 @@ def test_what_is_no_case_is_refused_and_changes_nothing(folder, tmp_path):
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
-def test_what_is_truly_empty_is_a_case_once_somebody_says_so(folder, tmp_path):
-    case = _add(folder, tmp_path, value=0, slices=(0, 2))
-    assert set(np.unique(read_labelmap(label_path(folder, case)).array)) == {0, 3}
-    approved = _add(folder, tmp_path, 1, value=0, status="approved")
-    assert not read_labelmap(label_path(folder, approved)).array.any()
-    assert problems_of(folder, read_cases(folder)) == []
-
-
-def test_a_new_folder_needs_names(folder, tmp_path):
-    with pytest.raises(InputError, match="say what its labels are called"):
-        add_case(folder, NewCase(_image(tmp_path, 0), _labels(tmp_path), "A"))
-
-
 def test_check_finds_what_was_spoiled_afterwards(folder, tmp_path):
-    cases = [_add(folder, tmp_path, number, patient=f"P{number}") for number in range(4)]
+    cases = [add_scan(folder, tmp_path, number, patient=f"P{number}") for number in range(4)]
     label_path(folder, cases[0]).unlink()
     image_path(folder, cases[2]).write_bytes(image_path(folder, cases[1]).read_bytes())
     write_labelmap(LabelMap(np.full(GEOMETRY.shape_zyx, 9, np.uint8), GEOMETRY), label_path(folder, cases[3]))
@@ -366,9 +214,9 @@ def test_check_finds_what_was_spoiled_afterwards(folder, tmp_path):
 
 
 def test_removing_takes_the_files_but_not_the_patient(folder, tmp_path):
-    _add(folder, tmp_path, 0, "A")
-    _add(folder, tmp_path, 0, "A", value=2)
-    kept = _add(folder, tmp_path, 1, "B")
+    add_scan(folder, tmp_path, 0, "A")
+    add_scan(folder, tmp_path, 0, "A", value=2)
+    kept = add_scan(folder, tmp_path, 1, "B")
     (prepared_folder(folder, kept) / "key").mkdir(parents=True)
     (prepared_folder(folder, read_cases(folder)[0]) / "key").mkdir(parents=True)
     remove_case(folder, "scan-0")
@@ -382,9 +230,9 @@ def test_removing_takes_the_files_but_not_the_patient(folder, tmp_path):
 
 def test_a_folder_of_somebody_elses_gets_places_for_its_patients(folder, tmp_path):
     """cases.json as a recipe writes it: cases with splits, no patients."""
-    case = _add(folder, tmp_path)
+    case = add_scan(folder, tmp_path)
     write_cases(folder, [Case(case.name, "A", "test")], {"left": 1, "right": 2}, "MR")
-    added = _add(folder, tmp_path, 1, "A")
+    added = add_scan(folder, tmp_path, 1, "A")
     assert added.split == "test"
 
 
@@ -397,7 +245,7 @@ def test_two_processes_at_once_lose_nothing(folder, tmp_path):
         "folder, labels, *images = map(Path, sys.argv[1:])\n"
         "for image in images: add_case(folder, NewCase(image, labels, image.name), table)\n"
     )
-    labels, images = _labels(tmp_path), [_image(tmp_path, seed) for seed in range(12)]
+    labels, images = labels_file(tmp_path), [scan_file(tmp_path, seed) for seed in range(12)]
     processes = [
         subprocess.Popen([sys.executable, "-c", program, folder, labels, *images[part::2]], stderr=subprocess.PIPE, text=True)
         for part in range(2)
