@@ -1,76 +1,33 @@
-"""DICOM folders made by pydicom: series chosen, slices in order, frames, and everything that makes no regular grid."""
+"""DICOM folders: series chosen, slices in order, values as the scanner meant them."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless, generate_uid
 
 from MedSegDLLib.errors import InputError
-from MedSegDLLib.files import describe, read_frames, read_image
+from MedSegDLLib.files import describe, read_image
 from MedSegDLLib.geometry import Geometry
+from Testing.engine.dicom_slices import (
+    AXIAL,
+    COLUMNS,
+    OBLIQUE,
+    REPORT,
+    ROWS,
+    SPACING,
+    UID,
+    numbers,
+    pixels,
+    saved,
+    slice_at,
+    stack,
+)
 from Testing.engine.grids import rotation
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 BIVME = DATA / "lv_cine" / "bivme"
-MR, ENHANCED_MR, REPORT = "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.88.11"
-AXIAL, OBLIQUE = np.eye(3), rotation(20, -35, 50)
-ROWS, COLUMNS, SPACING = 6, 7, (0.7, 1.25)
-UID = "1.2.826.0.1.3680043.8.498."
-
-
-def pixels(number: int) -> np.ndarray:
-    return (np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) + 100 * number).astype(np.uint16)
-
-
-def dataset(sop_class: str, values: np.ndarray, series: str, **tags) -> Dataset:
-    """A data set with pixels (rows, columns) or (frames, rows, columns) and no place in the patient yet."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, sop_class
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    one = Dataset()
-    one.file_meta = meta
-    one.SOPClassUID, one.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
-    one.StudyInstanceUID, one.SeriesInstanceUID, one.Modality = UID + "1", UID + series, "MR"
-    one.Rows, one.Columns = values.shape[-2:]
-    one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
-    one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 12, 11, 0
-    one.PixelData = values.tobytes()
-    for name, value in tags.items():
-        setattr(one, name, value)
-    return one
-
-
-def slice_at(position, axes=AXIAL, number=0, series="2", **tags) -> Dataset:
-    """A classic MR slice whose first pixel is at `position`; the columns of `axes` are the directions of x, y, z."""
-    place = {
-        "ImagePositionPatient": [f"{value:.6g}" for value in position],
-        "ImageOrientationPatient": [f"{value:.8f}" for value in axes[:, :2].T.ravel()],
-        "PixelSpacing": [SPACING[1], SPACING[0]],
-        "SliceThickness": 3,
-        "InstanceNumber": number + 1,
-    }
-    return dataset(MR, pixels(number), series, **(place | tags))
-
-
-def stack(depths, axes=AXIAL, origin=(-100.5, 20.25, 7.0), **tags) -> list[Dataset]:
-    """Slices at distances in mm along the normal; slice n has 100·n in its first pixel."""
-    return [slice_at(origin + depth * axes[:, 2], axes, number, **tags) for number, depth in enumerate(depths)]
-
-
-def saved(folder: Path, slices: list[Dataset], names="IM{:03d}") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, one in enumerate(slices):
-        one.save_as(folder / names.format(number), enforce_file_format=True)
-    return folder
-
-
-def numbers(image) -> list[int]:
-    """Which slices an image consists of, by the hundreds of their first pixels."""
-    return (image.array[0, :, 0, 0] // 100).tolist()
 
 
 @pytest.mark.parametrize("axes", [AXIAL, OBLIQUE, AXIAL[:, [1, 2, 0]]], ids=["axial", "oblique", "sagittal"])
@@ -239,235 +196,6 @@ def test_segmentation_objects_beside_a_series_are_no_choice(tmp_path):
     saved(tmp_path / "a", stack([0, 4, 8]))
     saved(tmp_path / "b", stack([0, 4], series="3", Modality="SEG"))
     assert numbers(read_image(tmp_path)) == [0, 1, 2]
-
-
-# Slices that make no regular grid
-
-
-def refused(folder: Path, slices: list[Dataset]) -> str:
-    with pytest.raises(InputError) as caught:
-        read_image(saved(folder, slices))
-    assert str(folder) in str(caught.value)
-    return str(caught.value)
-
-
-def test_missing_slices_are_counted_and_placed(tmp_path):
-    sentence = refused(tmp_path, stack([0, 4, 8, 16, 20, 32]))
-    assert "3 slices are missing: most are 4.00 mm apart" in sentence
-    assert "8.00 mm between IM002 and IM003, 12.00 mm between IM004 and IM005" in sentence
-
-
-def test_one_missing_slice(tmp_path):
-    assert "One slice is missing: most are 4.00 mm apart" in refused(tmp_path, stack([0, 4, 12, 16]))
-
-
-def test_uneven_slices(tmp_path):
-    sentence = refused(tmp_path, stack([0, 4, 8, 13, 17]))
-    assert "The slices are not evenly spaced: most are 4.00 mm apart, but 5.00 mm between IM002 and IM003" in sentence
-
-
-def test_positions_rounded_to_six_digits_are_even(tmp_path):
-    spacing = 1 / 3
-    image = read_image(saved(tmp_path, stack(np.arange(20) * spacing, origin=(-100.5, 20.25, 900.0))))
-    assert image.geometry.spacing[2] == pytest.approx(spacing, rel=1e-4)
-
-
-def test_a_tilted_gantry(tmp_path):
-    tilt = np.array([0, np.tan(np.radians(12)), 1])
-    sentence = refused(tmp_path, [slice_at(4 * n * tilt, number=n) for n in range(5)])
-    assert "The gantry was tilted" in sentence
-    assert "12.0°" in sentence
-
-
-def test_a_slice_shifted_sideways(tmp_path):
-    slices = stack([0, 4, 8, 12])
-    slices[2].ImagePositionPatient = ["-97.5", "20.25", "15"]
-    sentence = refused(tmp_path, slices)
-    assert "do not lie straight above each other: IM002 is 3.0 mm beside the first one, IM000" in sentence
-
-
-def test_mixed_orientations(tmp_path):
-    sentence = refused(tmp_path, [*stack([0, 4, 8]), slice_at((0, 0, 0), OBLIQUE, 3)])
-    assert "mixes 2 slice orientations (3 + 1 images" in sentence
-
-
-def test_a_fan_of_slices(tmp_path):
-    assert "mixes 4 slice orientations" in refused(tmp_path, [slice_at((0, 0, 0), rotation(15 * n, 0, 0), n) for n in range(4)])
-
-
-def test_mixed_pixel_and_image_sizes(tmp_path):
-    other = stack([0, 4, 8])
-    other[1].PixelSpacing = [1, 1]
-    assert "mixes pixel sizes (0.7 × 1.25, 1 × 1)" in refused(tmp_path / "a", other)
-    other = stack([0, 4, 8])
-    other[1].Rows, other[1].PixelData = 3, pixels(1)[:3].tobytes()
-    assert "mixes image sizes (7 × 3, 7 × 6)" in refused(tmp_path / "b", other)
-
-
-@pytest.mark.parametrize("tag", ["ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"])
-def test_images_without_a_place_in_the_patient(tmp_path, tag):
-    slices = stack([0, 4])
-    delattr(slices[1], tag)
-    assert "does not tell where in the patient its pixels lie" in refused(tmp_path, slices)
-
-
-def test_huge_spacing(tmp_path):
-    assert "too large for a patient" in refused(tmp_path, stack([0, 4000, 8000]))
-
-
-# Time
-
-
-def cine(places: int = 3, frames: int = 4, **tags) -> list[Dataset]:
-    """Frame f of place p has 100·(10 p + f) in its first pixel; tags are functions of place and frame."""
-    return [
-        slice_at((0, 0, 8 * place), number=10 * place + frame, **{name: of(place, frame) for name, of in tags.items()})
-        for place in range(places)
-        for frame in range(frames)
-    ]
-
-
-BACKWARDS = {"InstanceNumber": lambda place, frame: 99 - frame}
-
-
-@pytest.mark.parametrize(
-    ("tags", "times"),
-    [
-        ({"TriggerTime": lambda place, frame: 35 * frame + place, **BACKWARDS}, (1, 36, 71, 106)),
-        ({"TemporalPositionIdentifier": lambda place, frame: frame, **BACKWARDS}, ()),
-        ({"TriggerTime": lambda place, frame: 0, "AcquisitionNumber": lambda place, frame: frame, **BACKWARDS}, ()),
-        ({"InstanceNumber": lambda place, frame: 5 * place + frame}, ()),
-    ],
-    ids=["trigger time", "temporal position", "acquisition", "instance number"],
-)
-def test_images_at_one_position_are_frames(tmp_path, tags, times):
-    slices = cine(**tags)
-    saved(tmp_path, [slices[n] for n in np.random.default_rng(0).permutation(len(slices))])
-    frames = read_frames(tmp_path)
-    assert [numbers(frame) for frame in frames] == [[0, 10, 20], [1, 11, 21], [2, 12, 22], [3, 13, 23]]
-    assert {frame.geometry.spacing for frame in frames} == {(*SPACING, 8)}
-    assert describe(tmp_path).frame_times_ms == times
-
-
-def test_frames_are_listed_and_chosen(tmp_path):
-    saved(tmp_path, cine(TriggerTime=lambda place, frame: 35.5 * frame))
-    with pytest.raises(InputError, match=r"holds 4 frames: .* 0 \(0 ms\), 1 \(35.5 ms\), 2 \(71 ms\), 3 \(106.5 ms\)"):
-        read_image(tmp_path)
-    assert numbers(read_image(tmp_path, frame=2)) == [2, 12, 22]
-
-
-def test_cine_with_a_series_for_each_position(tmp_path):
-    slices = cine(SeriesInstanceUID=lambda place, frame: f"{UID}{place + 2}", TriggerTime=lambda place, frame: 35 * frame)
-    assert [numbers(frame) for frame in read_frames(saved(tmp_path, slices))][1] == [1, 11, 21]
-
-
-def test_frames_missing_at_one_position(tmp_path):
-    sentence = refused(tmp_path, cine()[:-1])
-    assert "Most slice positions of the series have 4 images, but some have another number: 3 at 16.0 mm (IM008)" in sentence
-
-
-def test_frames_that_nothing_tells_apart(tmp_path):
-    sentence = refused(tmp_path, cine(InstanceNumber=lambda place, frame: 1))
-    assert "has 4 images at one position" in sentence
-
-
-# Enhanced multi-frame files
-
-
-def sequence(**tags) -> Sequence:
-    item = Dataset()
-    for name, value in tags.items():
-        setattr(item, name, value)
-    return Sequence([item])
-
-
-def enhanced(depths, delays=None, slopes=None) -> Dataset:
-    """One file with a frame for each of `depths`; frame n has 100·n in its first pixel."""
-    one = dataset(ENHANCED_MR, np.stack([pixels(n) for n in range(len(depths))]), "2", NumberOfFrames=len(depths))
-    shared, frames = Dataset(), []
-    cosines = [f"{value:.8f}" for value in OBLIQUE[:, :2].T.ravel()]
-    shared.PlaneOrientationSequence = sequence(ImageOrientationPatient=cosines)
-    shared.PixelMeasuresSequence = sequence(PixelSpacing=[SPACING[1], SPACING[0]], SliceThickness=3)
-    for n, depth in enumerate(depths):
-        frame = Dataset()
-        frame.PlanePositionSequence = sequence(ImagePositionPatient=[f"{value:.8g}" for value in depth * OBLIQUE[:, 2]])
-        if delays:
-            frame.CardiacSynchronizationSequence = sequence(NominalCardiacTriggerDelayTime=float(delays[n]))
-        if slopes:
-            frame.PixelValueTransformationSequence = sequence(RescaleIntercept=0, RescaleSlope=slopes[n], RescaleType="US")
-        frames.append(frame)
-    one.SharedFunctionalGroupsSequence, one.PerFrameFunctionalGroupsSequence = Sequence([shared]), Sequence(frames)
-    return one
-
-
-@pytest.mark.parametrize(("depths", "order"), [((0, 4, 8), [0, 1, 2]), ((8, 4, 0), [2, 1, 0]), ((4, 8, 0), [2, 0, 1])])
-def test_enhanced_frames_are_ordered_by_position(tmp_path, depths, order):
-    image = read_image(saved(tmp_path, [enhanced(depths)]) / "IM000")
-    assert image.geometry.same_grid(Geometry((7, 6, 3), (*SPACING, 4), (0, 0, 0), tuple(OBLIQUE.ravel())), 1e-4)
-    assert np.array_equal(image.array[0], [pixels(n) for n in order])
-
-
-def test_enhanced_cine(tmp_path):
-    saved(tmp_path, [enhanced((0, 0, 4, 4, 8, 8), delays=(40, 0, 40, 0, 40, 0))])
-    assert [numbers(frame) for frame in read_frames(tmp_path)] == [[1, 3, 5], [0, 2, 4]]
-    assert describe(tmp_path).frame_times_ms == (0, 40)
-
-
-def test_enhanced_frames_with_a_gap(tmp_path):
-    assert "One slice is missing: most are 4.00 mm apart, but 8.00 mm" in refused(tmp_path, [enhanced((0, 4, 8, 16))])
-
-
-def test_enhanced_rescaling(tmp_path):
-    image = read_image(saved(tmp_path / "same", [enhanced((0, 4), slopes=(0.5, 0.5))]))
-    assert np.allclose(image.array[0], [pixels(0) * 0.5, pixels(1) * 0.5])
-    assert "scales its frames differently" in refused(tmp_path / "different", [enhanced((0, 4), slopes=(0.5, 2))])
-
-
-def test_multi_frame_files_without_positions(tmp_path):
-    ultrasound = dataset("1.2.840.10008.5.1.4.1.1.3.1", np.zeros((3, 6, 7), np.uint16), "2", NumberOfFrames=3)
-    assert "does not tell where in the patient" in refused(tmp_path, [ultrasound])
-
-
-# Damage
-
-
-def test_folders_without_dicom(tmp_path):
-    with pytest.raises(InputError, match="holds no DICOM image; give the folder or file"):
-        read_image(tmp_path)
-    (tmp_path / "scan.nii").write_bytes(bytes(500))
-    with pytest.raises(InputError, match="holds no DICOM image"):
-        describe(tmp_path)
-
-
-@pytest.mark.parametrize("share", [0.3, 0.9])
-def test_a_truncated_slice_is_named_and_nothing_printed(tmp_path, share, capfd):
-    path = saved(tmp_path, stack([0, 4, 8])) / "IM002"
-    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-    with pytest.raises(InputError, match=r"(IM002 cannot be read as DICOM|damaged or cut short: IM002)"):
-        read_image(tmp_path)
-    with pytest.raises(InputError, match="IM002"):
-        read_image(path)
-    assert capfd.readouterr() == ("", "")
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("slices", [stack([0, 4]), [enhanced((0, 0, 4, 4), delays=(0, 1, 0, 1))]], ids=["classic", "enhanced"])
-def test_any_damage_is_a_sentence_or_goes_unnoticed(tmp_path, slices):
-    path, random = saved(tmp_path, slices) / "IM000", np.random.default_rng(5)
-    content = path.read_bytes()
-    for _ in range(100):
-        damaged = bytearray(content)
-        for byte in random.integers(132, len(content), 2):
-            damaged[byte] = random.choice([0, 255, *b"-9n\\", random.integers(256)])
-        path.write_bytes(damaged)
-        with contextlib.suppress(InputError):
-            read_frames(tmp_path)
-
-
-def test_text_called_dcm(tmp_path):
-    (tmp_path / "a.dcm").write_text("hello\n" * 100, encoding="utf-8")
-    with pytest.raises(InputError, match=r"a\.dcm is of no known kind"):
-        read_image(tmp_path / "a.dcm")
 
 
 # A real scan
