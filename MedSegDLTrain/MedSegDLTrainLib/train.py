@@ -165,9 +165,9 @@ def _differing(one: dict, other: dict, within: str = "") -> Iterator[str]:
 
 
 def _moved(there: TrainingJob, job: TrainingJob) -> bool:
-    """Whether two jobs are the same but for places: of the case folder, which is no longer where it was, and of the model
+    """Whether two jobs differ in places only.
 
-    that the run started from, which it needs no more.
+    The case folder may have moved from where it was; the model that the run started from is needed no more.
     """
     same = replace(there, cases=job.cases, start_from=job.start_from) == job
     same_cases = there.cases == job.cases or not Path(there.cases).exists()
