@@ -44,8 +44,8 @@ def written_beside(path: Path) -> Iterator[Path]:
 
 def make_folder(folder: Path) -> list[Path]:
     """Make a folder and what is missing above it; returns what was made, topmost first. Raises OutputError."""
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as reason:
         raise OutputError(f"The folder {folder} cannot be made: {why(reason)}.") from reason

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from MedSegDLLib.atomic import written_beside
+from MedSegDLLib.atomic import make_folder, written_beside
 from MedSegDLLib.errors import OutputError
 
 
@@ -76,6 +76,11 @@ def test_a_folder_is_not_replaced(tmp_path):
 def test_too_long_a_name_is_a_sentence(tmp_path):
     with pytest.raises(OutputError, match="the name is too long"), written_beside(tmp_path / (300 * "a" + ".txt")) as beside:
         beside.write_text("x", encoding="utf-8")
+
+
+def test_a_folder_with_too_long_a_name_is_a_sentence(tmp_path):
+    with pytest.raises(OutputError, match="cannot be made: the name is too long"):
+        make_folder(tmp_path / (300 * "a") / "results")
 
 
 def test_the_file_gets_ordinary_permissions(tmp_path):
