@@ -98,7 +98,7 @@ def test_show(models, home):
 
 
 def test_one_patient_and_one_case_are_told_in_the_singular(models, home):
-    write_model(home / "listed", "one", training={"data": "x", "data_kind": "real", "patients": 1, "cases": 1})
+    write_model(home / "listed", "one", training={"data": "x.", "data_kind": "real", "patients": 1, "cases": 1})
     assert "x (real images; 1 patient, 1 case)" in models("show", "one")[1]
     assert "0 patients, 0 cases)" in models("show", "small")[1]
 

@@ -37,7 +37,7 @@ def test_add_list_check_remove(tmp_path, given, table, capsys):
     row = {"case": "a", "patient": "P 1", "status": "approved", "split": "train"}
     assert json.loads(capsys.readouterr().out) == [row]
     assert main(["cases", "check", folder]) == 0
-    assert capsys.readouterr().out == "1 cases, no problems\n"
+    assert capsys.readouterr().out == "1 case, no problems\n"
     assert main(["cases", "remove", folder, "a"]) == 0
     assert main(["cases", "list", folder, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.removeprefix("a: removed\n")) == []

@@ -62,7 +62,7 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    """Verify one model, or every model; what cannot even be read is plural as a failure."""
+    """Verify one model, or every model; what cannot even be read is counted as a failure."""
     if arguments.id:
         verify_model(find_model(arguments.id))
         print(f"{arguments.id}: intact")
@@ -132,7 +132,7 @@ def _facts(card: ModelCard, folder: Path) -> list[str]:
         "Intended use": card.intended_use,
         "Not for": " ".join(card.not_for),
         "Network": f"{card.network.key}, {card.network.in_channels} in, {card.network.out_channels} out",
-        "Trained on": f"{training.data} ({training.images}; {counts}{held_out})",
+        "Trained on": f"{training.data.rstrip('.')} ({training.images}; {counts}{held_out})",
         "Notes": training.notes,
         "Licence": card.licence,
         "Citation": card.citation,

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from MedSegDLLib.commands.text_table import text_table
+from MedSegDLLib.commands.text_table import plural, text_table
 from MedSegDLLib.errors import InputError
 from MedSegDLLib.labels import read_label_table
 from MedSegDLLib.strict_json import to_json
@@ -95,7 +95,7 @@ def _check(arguments: argparse.Namespace) -> int:
     problems = problems_of(arguments.folder, cases)
     for problem in problems:
         print(problem, file=sys.stderr)
-    print(f"{len(cases)} cases, {len(problems) or 'no'} problem{'' if len(problems) == 1 else 's'}")
+    print(f"{plural(len(cases), 'case')}, {plural(len(problems), 'problem') if problems else 'no problems'}")
     return InputError.exit_code if problems else 0
 
 
