@@ -12,9 +12,8 @@ from MedSegDLLib.strict_json import write_json
 from MedSegDLTrainLib.cases import Case
 from MedSegDLTrainLib.checkpoints import BEST_FILE, Tally, read_checkpoint
 from MedSegDLTrainLib.job import TrainingJob
-from MedSegDLTrainLib.measure import is_better
 from MedSegDLTrainLib.progress import EventLog
-from MedSegDLTrainLib.run_folder import PLAN_FILE, VALIDATION_FILE, BestValidation, Plan, read_best, read_plan
+from MedSegDLTrainLib.run_folder import PLAN_FILE, VALIDATION_FILE, Plan, read_best, read_plan
 from MedSegDLTrainLib.validate import Validator
 
 
@@ -58,36 +57,29 @@ def judged_alike(plan: Plan, tally: Tally, validator: Validator, run: Path, even
     """The plan with the cases that are validated on now, and in `tally` how good the best weights so far are on them.
 
     If they were others before, those weights are validated anew: what they scored then cannot be compared with what later
-    ones will score. Raises InputError if what the run keeps is damaged, Cancelled.
+    ones will score. validation.json knows better than the checkpoint, which follows it and may be missing after a kill.
+    Raises InputError if what the run keeps is damaged, Cancelled.
     """
     now = _versions(validator.cases)
     if plan.validation not in (None, now) and (run / VALIDATION_FILE).is_file():
-        told = _judged_anew(tally, validator, run, stop)
+        told = _judged_anew(validator, run, stop)
         text = f"Cases to validate on have changed since the run began ({_changed(plan.validation, now)}): {told}."
         events.write("warning", text=text)
-    elif (run / VALIDATION_FILE).is_file():
-        _remember_best(tally, read_best(run))
+    best = read_best(run) if (run / VALIDATION_FILE).is_file() else None
+    tally.best_step, tally.best_score = (best.step, best.score) if best else (0, None)
     if plan.validation != now:
         plan = replace(plan, validation=now)
         write_json(plan, run / PLAN_FILE)
     return plan
 
 
-def _remember_best(tally: Tally, best: BestValidation) -> None:
-    """A kill between the best weights and the checkpoint that follows: the checkpoint does not know of them."""
-    if is_better(best.metric, best.score, tally.best_score):
-        tally.best_step, tally.best_score = best.step, best.score
-
-
-def _judged_anew(tally: Tally, validator: Validator, run: Path, stop: CancelToken) -> str:
+def _judged_anew(validator: Validator, run: Path, stop: CancelToken) -> str:
     """Validate the best weights so far on the cases of now, and say what came of it."""
     best = read_best(run)
     result = validator(read_checkpoint(run / BEST_FILE)["weights"], stop) if validator.cases else None
     if result is None or result.score is None:
-        tally.best_step, tally.best_score = 0, None
         (run / VALIDATION_FILE).unlink()
         return "they have nothing to measure the best weights so far by, which are forgotten"
-    tally.best_step, tally.best_score = best.step, result.score
     write_json(replace(best, score=result.score, cases=result.cases), run / VALIDATION_FILE)
     return f"the best weights so far, of step {best.step}, had {best.score:.3f} and have {result.score:.3f} on those of now"
 
