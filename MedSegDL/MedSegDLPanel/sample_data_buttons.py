@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import qt
@@ -54,16 +55,14 @@ def registerSampleData(icons: Path) -> None:
 def _added(
     add: Callable[[Interpreter, sample_data.Meanwhile], slicer.vtkMRMLScalarVolumeNode], text: str
 ) -> slicer.vtkMRMLScalarVolumeNode | None:
-    waiting = _Waiting(text)
     try:
-        volumeNode = add(slicerInterpreter(), waiting.show)
+        with closing(_Waiting(text)) as waiting:
+            volumeNode = add(slicerInterpreter(), waiting.show)
     except Cancelled:
         return None
     except MedSegDLError as problem:
         slicer.util.errorDisplay(str(problem), windowTitle="MedSegDL")
         return None
-    finally:
-        waiting.close()
     showInSliceViews(volumeNode)
     return volumeNode
 

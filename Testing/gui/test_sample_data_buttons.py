@@ -97,8 +97,10 @@ def test_cancel_leaves_the_scene_as_it_was(buttons, instead):
 
 def test_what_goes_wrong_is_a_sentence(buttons, instead):
     instead("print('The disk is full.'); raise SystemExit(1)")
-    harness.answer("Ok")
+    behind = []
+    harness.answer(lambda dialog: behind.extend(waiting()) or "Ok")
     assert buttons.addPhantom() is None
+    assert behind == [], "nothing is waited for any more"
     (dialog,) = harness.take_shown()
     assert dialog.text == "The phantom could not be made. The disk is full."
     assert volumes() == [] and waiting() == []
