@@ -19,6 +19,7 @@ from MedSegDLTrainLib.measure import is_better
 from MedSegDLTrainLib.patches import Batch
 from MedSegDLTrainLib.progress import ASKED_TO_PAUSE, EventLog
 from MedSegDLTrainLib.run_folder import VALIDATION_FILE, BestValidation, request_to, withdraw_request
+from MedSegDLTrainLib.run_plan import judged_at_the_end
 from MedSegDLTrainLib.steps import blended
 from MedSegDLTrainLib.validate import Validated, Validator
 
@@ -61,11 +62,6 @@ class LoopParts:
     start: Weights | None = None
     validation_seconds: float = 0.0
     facts: Mapping[str, object] = field(default_factory=dict)
-
-
-def judged_at_the_end(parts: LoopParts) -> int:
-    """How many weights are validated after the last step: the trained ones, and their blends with those of the start."""
-    return 1 + (len(parts.job.optimisation.blends) if parts.start is not None else 0)
 
 
 class Loop:
@@ -145,8 +141,13 @@ class Loop:
     def _seconds_left(self, seconds_per_step: float) -> float:
         """Steps as fast as the last ones; as many validations as may still come, as long as the last one."""
         steps = (self._parts.steps - self._tally.step) * seconds_per_step
-        once = self._tally.last_validation_seconds or self._parts.validation_seconds
-        return steps + (self._validations_before_the_end(steps, once) + judged_at_the_end(self._parts)) * once
+        once = self._seconds_of_a_validation()
+        at_the_end = judged_at_the_end(self._parts.job, self._parts.start is not None)
+        return steps + (self._validations_before_the_end(steps, once) + at_the_end) * once
+
+    def _seconds_of_a_validation(self) -> float:
+        """As the last one took, or as expected before the first; 0: nobody knows."""
+        return self._tally.last_validation_seconds or self._parts.validation_seconds
 
     def _validations_before_the_end(self, seconds: float, once: float) -> int:
         """How many of `once` seconds each may come in `seconds` of steps: one an epoch at most, within their share."""
@@ -168,14 +169,14 @@ class Loop:
     def _validation_is_due(self) -> bool:
         """Whether validating now stays within its share of the time; not in the last epoch, which ends with one anyway.
 
-        How long it takes is not known before the first one, which therefore waits for as great a share of the steps.
+        The first one, if nobody knows how long it takes, waits for as great a share of the steps.
         """
-        tally, share = self._tally, self._parts.job.validation.share
+        tally, share, once = self._tally, self._parts.job.validation.share, self._seconds_of_a_validation()
         if not self._parts.validator.cases or tally.step >= self._parts.steps:
             return False
-        if not tally.last_validation_seconds:
+        if not once:
             return tally.step >= share * self._parts.steps
-        spent = tally.validation_seconds + tally.last_validation_seconds
+        spent = tally.validation_seconds + once
         return spent <= share * (tally.training_seconds + spent)
 
     def _validate(self) -> None:

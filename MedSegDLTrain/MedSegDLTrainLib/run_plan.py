@@ -35,10 +35,15 @@ def plan_of(job: TrainingJob, run: Path, trials: Trials, started_from_all: bool,
     plan = Plan(job.optimisation.epochs * job.optimisation.steps_per_epoch)
     if job.optimisation.minutes is not None:
         step, validation = trials.step(), trials.validation()
-        judged = 1 + len(job.optimisation.blends) * started_from_all
+        judged = judged_at_the_end(job, started_from_all)
         plan = fitting(job, step, validation, judged, time.monotonic() - began)
     write_json(plan, run / PLAN_FILE)
     return plan
+
+
+def judged_at_the_end(job: TrainingJob, started_from_all: bool) -> int:
+    """How many weights are validated after the last step: the trained ones, and their blends with those of the start."""
+    return 1 + len(job.optimisation.blends) * started_from_all
 
 
 def with_cases(plan: Plan, cases: Sequence[Case], run: Path, events: EventLog) -> Plan:

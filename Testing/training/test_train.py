@@ -14,7 +14,7 @@ from MedSegDLTrainLib import train as train_module
 from MedSegDLTrainLib.job import read_job
 from MedSegDLTrainLib.loop import Loop
 from MedSegDLTrainLib.progress import read_events
-from MedSegDLTrainLib.run_folder import read_best, read_plan, status_of
+from MedSegDLTrainLib.run_folder import Plan, read_best, read_plan, status_of
 from MedSegDLTrainLib.run_model import model_of_run
 from MedSegDLTrainLib.run_plan import fitting
 from MedSegDLTrainLib.train import Surroundings, train
@@ -152,6 +152,14 @@ def test_validating_takes_its_share_of_the_time_at_most(job_file, tmp_path):
     spent = tally.validation_seconds - tally.last_validation_seconds  # all but the one at the end
     assert len(events_of(tmp_path / "run", "validation")) >= 2
     assert spent <= 0.2 * (tally.training_seconds + spent)
+
+
+def test_a_first_validation_that_is_known_to_take_long_waits_for_its_share(job_file, tmp_path, monkeypatch):
+    """A run with minutes has tried how long one takes: of a thousand seconds, none fits in before the end."""
+    change_job(job_file, "validation", share=0.1)
+    monkeypatch.setattr(train_module, "plan_of", lambda *_, **__: Plan(8, validation_seconds=1000.0))
+    train(job_file, tmp_path / "run")
+    assert [event["step"] for event in events_of(tmp_path / "run", "validation")] == [8]
 
 
 def test_paths_of_a_job_are_relative_to_its_file(job_file, tmp_path):
