@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLLib.model_card import Normalisation, Preprocessing
 from MedSegDLTrainLib.planning.fingerprint import Fingerprint
 
@@ -42,7 +43,7 @@ def _volume_spacing(found: Fingerprint) -> tuple[tuple[float, ...], str]:
     target, counts = np.median(spacings, axis=0), np.median(sizes, axis=0)
     worst = int(target.argmax())
     others = [axis for axis in range(3) if axis != worst]
-    why = f"median of {len(spacings)} case{'' if len(spacings) == 1 else 's'}"
+    why = f"median of {plural(len(spacings), 'case')}"
     coarse = target[worst] > _ANISOTROPIC * target[others].max() and counts[worst] * _ANISOTROPIC < counts[others].min()
     if coarse:
         target[worst] = max(np.percentile(spacings[:, worst], 10), target[others].max())

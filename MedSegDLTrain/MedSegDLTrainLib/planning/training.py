@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from MedSegDLLib.commands.text_table import plural
 from MedSegDLTrainLib.job import Augmentation, Optimisation, Sampling
 from MedSegDLTrainLib.planning.fingerprint import Fingerprint
 
@@ -66,7 +67,7 @@ def empty_slices(found: Fingerprint) -> tuple[float, str]:
 def _partly(found: Fingerprint) -> str:
     """What to say of cases of which only some slices are annotated."""
     count = sum(case.annotated_slices < case.size[2] for case in found.training)
-    return f"; only the annotated slices of {count} partly annotated case{'' if count == 1 else 's'}" if count else ""
+    return f"; only the annotated slices of {plural(count, 'partly annotated case')}" if count else ""
 
 
 def _share_of_labels(found: Fingerprint) -> float:
