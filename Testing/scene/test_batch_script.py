@@ -152,7 +152,7 @@ def interrupted(command: list, environment: dict[str, str], number: int) -> tupl
     time.sleep(0.1)
     process.send_signal(number)
     said, rest = process.communicate(timeout=60)
-    assert re.match(r"1 images?, 1 to segment\.", told) and "Traceback" not in rest, told + rest
+    assert re.match(r"1 image, 1 to segment\.", told) and "Traceback" not in rest, told + rest
     return process.returncode, said
 
 
