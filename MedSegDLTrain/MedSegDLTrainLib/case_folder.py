@@ -308,9 +308,9 @@ def _patient_key(given: str, known: Sequence[str]) -> str:
     key = _plain(given)
     if not key:
         raise InputError("The patient's key is empty: give one that is the same for all images of one person.")
+    if same := [other for other in known if _plain(other) == key]:
+        return same[0]
     for other in known:
-        if _plain(other) == key:
-            return other
         if _plain(other).casefold() == key.casefold():
             raise InputError(
                 f"There is a patient '{other}' already: write '{key}' the same way, or give another person another key."

@@ -175,6 +175,13 @@ def test_a_key_that_a_folder_has_already_stays_as_it_is(folder, tmp_path):
     assert {add_scan(folder, tmp_path, seed, patient=typed).patient for seed, typed in ((1, "A "), (2, "A"))} == {"A "}
 
 
+def test_a_key_is_found_among_those_that_differ_in_capitals_only(folder, tmp_path):
+    """As a folder may hold that nobody kept from it."""
+    first, second = (add_scan(folder, tmp_path, seed, patient=key) for seed, key in enumerate(("a", "B")))
+    write_cases(folder, (first, replace(second, patient="A", split=first.split)), {"left": 1, "right": 2}, "MR")
+    assert add_scan(folder, tmp_path, 2, patient=" A ").patient == "A"
+
+
 def test_a_removed_case_leaves_no_earlier_labels_of_a_correction_that_was_stopped(folder, tmp_path):
     first = add_scan(folder, tmp_path)
     kept = earlier_label_path(folder, first)
