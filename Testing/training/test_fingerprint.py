@@ -101,7 +101,7 @@ def test_a_case_without_a_label_has_no_extent(folder):
 
 def test_what_cannot_be_planned_for_is_a_sentence(folder):
     write_cases(folder, CASES[2:], LABELS, "MR")
-    with pytest.raises(InputError, match="no case to train on"):
+    with pytest.raises(InputError, match="no case to train on: add some with 'medsegdl cases add'"):
         read_fingerprint(folder, "slices")
     write_cases(folder, CASES, {}, "MR")
     with pytest.raises(InputError, match="names no label"):

@@ -80,8 +80,9 @@ def read_fingerprint(folder: Path, orientation: str) -> Fingerprint:
     cases = [case for case in everything if case.status != PREDICTED]
     open_cases = [case for case in cases if case.split != "test"]
     if not any(case.split == "train" for case in open_cases):
-        only = ", only predicted ones" if any(case.split == "train" for case in everything) else ""
-        raise InputError(f"{folder} has no case to train on{only}: correct some, then 'medsegdl cases add'.")
+        predicted = any(case.split == "train" for case in everything)
+        remedy = ", only predicted ones: correct some, then add them" if predicted else ": add some"
+        raise InputError(f"{folder} has no case to train on{remedy} with 'medsegdl cases add'.")
     if not dataset.labels:
         raise InputError(f"{folder} names no label in dataset.json: there is nothing to learn.")
     looked = [_look(folder, case, dataset, orientation) for case in open_cases]
