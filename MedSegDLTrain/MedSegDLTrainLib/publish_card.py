@@ -173,7 +173,7 @@ def _training(facts: RunFacts, texts: CardTexts, old: Model | None) -> Training:
         notes.append(f"Started from the weights of {gone}, whose card is no longer there to say what they had been trained on.")
     return Training(
         data=texts.data or f"Cases of a user ({facts.dataset.modality}); labels: {how}.",
-        data_kind=_kind_of_images(texts, old),
+        data_kind=_kind_of_images(facts, texts, old),
         **counted(division.training),
         held_out=tuple(sorted(never)),
         notes=" ".join(filter(None, notes)),
@@ -181,9 +181,11 @@ def _training(facts: RunFacts, texts: CardTexts, old: Model | None) -> Training:
     )
 
 
-def _kind_of_images(texts: CardTexts, old: Model | None) -> str:
-    """Of those that the weights have ever seen."""
-    kinds = {texts.data_kind, old.card.training.data_kind} if old else {texts.data_kind}
+def _kind_of_images(facts: RunFacts, texts: CardTexts, old: Model | None) -> str:
+    """Of those that the weights have ever seen; nobody knows which a start model had seen that is no longer there."""
+    kinds = {texts.data_kind}
+    if facts.job.start_from:
+        kinds.add(old.card.training.data_kind if old else NOT_STATED)
     if len(kinds) == 1:
         return kinds.pop()
     if not kinds & {NOT_STATED, PARTLY_STATED}:

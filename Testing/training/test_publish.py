@@ -140,6 +140,7 @@ def test_a_start_model_that_is_gone_is_said_and_not_fatal(tmp_path):
     done = _publish(run, tmp_path / "models")
     assert "could not be compared" in done.against
     assert "weights of old, whose card is no longer there" in done.card.training.notes
+    assert done.card.training.data_kind == "not stated"  # of what that one had seen
 
 
 def test_a_model_is_replaced_only_when_asked_for(tmp_path):
