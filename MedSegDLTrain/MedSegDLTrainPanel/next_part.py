@@ -11,6 +11,7 @@ from MedSegDLLib.errors import MedSegDLError
 from MedSegDLLib.zoo import list_models
 from MedSegDLScene.interpreter import Interpreter
 from MedSegDLScene.model_choice import distinctTitles
+from MedSegDLTrainLib.cases import PREDICTED
 from MedSegDLTrainPanel.work_row import WorkRow
 from MedSegDLTrainScene.load_case import LoadedCase, loadCandidate
 from MedSegDLTrainScene.next_case import Candidate, NextCases
@@ -40,7 +41,7 @@ class NextPart:
     def show(self, folder: Path | None, images: Path | None, statuses: Sequence[str]) -> None:
         """Where to look: a case folder with cases of these statuses, and a folder of images that are no cases yet (or None)."""
         self._folder, self._images = folder if statuses else None, images
-        self._anyPredicted = "predicted" in statuses
+        self._anyPredicted = PREDICTED in statuses
         self._ui.nextGroup.visible = bool(statuses) or self._row.busy  # before the first case there is nothing to choose from
         self._showReason()
 

@@ -126,7 +126,7 @@ class PublishPart:
 
 
 def _kinds() -> dict[str, str]:
-    """DATA_KINDS for people; a panel asks until one of them is said."""
+    """STATED_KINDS for people; a panel asks until one of them is said."""
     return {
         "real": _("real: scans of people"),
         "synthetic": _("synthetic: made by a program"),
