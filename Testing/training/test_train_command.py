@@ -72,6 +72,8 @@ def test_a_detached_run_is_paused_resumed_stopped_and_resumed(job_file, tmp_path
     assert main(["train", "pause", str(run)]) == 0
     assert capsys.readouterr().out.startswith("paused: step ")
     paused = status_of(run).step
+    assert main(["train", "resume", str(run), "--device", "cpu"]) == 2
+    assert "only waits, on the device that it has: stop it first" in capsys.readouterr().err
     assert main(["train", "resume", str(run)]) == 0
     _until(lambda: status_of(run).step > paused)
     assert main(["train", "stop", str(run)]) == 0

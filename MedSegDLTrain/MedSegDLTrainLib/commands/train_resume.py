@@ -27,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Let a paused run go on, or start a process that goes on with a run that nobody works on."""
     folder = arguments.run_folder
     status = status_of(folder)
+    if status.state == "paused" and arguments.device:
+        raise InputError(f"The run in {folder} only waits, on the device that it has: stop it first, to go on with another.")
     if status.state == "paused":
         withdraw_request(folder)
         print(f"Goes on from step {status.step}.")
