@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from MedSegDLLib import pictures
 from MedSegDLLib.commands.output_plan import all_or_nothing, frame_end, plan_outputs
 from MedSegDLLib.commands.stopping import cancelled_by_signals
 from MedSegDLLib.errors import InputError, OutputError
@@ -129,6 +130,18 @@ def test_all_frames_give_segmentations_a_curve_and_the_ejection_fraction(
     assert curve["ejection_fraction_percent"] == pytest.approx(50)
     assert "stroke volume 4.8 ml, ejection fraction 50 %" in outcome.out
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["edges_frame00.png", "edges_frame01.png"]
+
+
+@pytest.mark.parametrize(("name", "ends"), [
+    ("cine_file", ["frame 0 (end diastole) · bright", "frame 1 (end systole) · bright"]), ("box_file", ["frame 0 · bright"]),
+])  # fmt: skip
+def test_only_of_a_heart_beat_a_picture_says_which_moment_it_shows(command_line, tmp_path, request, monkeypatch, name, ends):
+    titles, overlay = [], pictures.overlay
+    monkeypatch.setattr(pictures, "overlay", lambda *given: titles.append(given[2]) or overlay(*given))
+    source, picture = request.getfixturevalue(name), tmp_path / "edges.png"
+    options = ("--output", tmp_path / "out", "--frame", "all", "--overlay", picture)
+    assert command_line("segment", source, "--model", "bright", *options).status == 0
+    assert titles == [f"{source.name}, {end}" for end in ends]
 
 
 def test_one_frame_of_a_cine(command_line: CommandLine, cine_file: Path, tmp_path: Path):

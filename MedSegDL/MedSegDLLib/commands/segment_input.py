@@ -72,7 +72,8 @@ class Job:
         self._write_curves(curves, plan, made)
         moments = {curves[0].end_diastolic_frame: "end diastole", curves[0].end_systolic_frame: "end systole"}
         for number, moment in moments.items():
-            title = f"{plan.source.name}, frame {number} ({moment})"
+            moment = f" ({moment})" if len(moments) > 1 else ""  # else no heart beat was seen
+            title = f"{plan.source.name}, frame {number}{moment}"
             self._draw(frames[number], results[number], plan, frame_end(number, len(frames)), title, made)
         self._warn([curve.doubt for curve in curves if curve.doubt], plan)
         report = _cine_report(plan, self.model, results, outputs, curves)
