@@ -28,7 +28,7 @@ from MedSegDLScene.steps import goOn
 from MedSegDLScene.volumes import checkHasVoxels, geometryOfVolume
 from MedSegDLTrainLib.cases import CASES_FILE, IGNORE, IGNORE_NAME, STATUSES, label_table_of
 from MedSegDLTrainScene.annotated_slices import AnnotatedSlices, Which, sentence_of, slice_axes, with_ignored
-from MedSegDLTrainScene.case_files import imageInSteps, labelmapInSteps
+from MedSegDLTrainScene.case_files import writeImageInSteps, writeLabelmapInSteps
 from MedSegDLTrainScene.command_work import CommandWork
 from MedSegDLTrainScene.segment_labels import tableOfSegments
 
@@ -175,7 +175,7 @@ def _filesInSteps(draft: CaseDraft, table: LabelTable, files: list[Path]) -> Gen
 
     Returns how many voxels belong to several segments.
     """
-    image, labels = imageInSteps(draft.volumeNode, files[0]), _labelmapInSteps(draft, table)
+    image, labels = writeImageInSteps(draft.volumeNode, files[0]), _labelmapInSteps(draft, table)
     next(image)
     next(labels)
     yield
@@ -184,7 +184,7 @@ def _filesInSteps(draft: CaseDraft, table: LabelTable, files: list[Path]) -> Gen
     yield
     labelmap = with_ignored(found.labelmap, draft.annotated)
     yield
-    yield from labelmapInSteps(labelmap, files[1])
+    yield from writeLabelmapInSteps(labelmap, files[1])
     write_label_table(table, files[2])
     return found.overlapVoxels
 

@@ -15,7 +15,7 @@ from MedSegDLScene.steps import slabs
 from MedSegDLScene.volumes import checkIsImage, geometryOfVolume, notFinite
 
 
-def imageInSteps(volumeNode: slicer.vtkMRMLScalarVolumeNode | None, path: Path) -> Iterator[None]:
+def writeImageInSteps(volumeNode: slicer.vtkMRMLScalarVolumeNode | None, path: Path) -> Iterator[None]:
     """Write what `imageFromVolume` gives to a MetaImage file.
 
     After the first step the node is not needed any more. Raises InputError as `imageFromVolume`, and if the volume changes
@@ -41,7 +41,7 @@ def imageInSteps(volumeNode: slicer.vtkMRMLScalarVolumeNode | None, path: Path) 
         raise InputError(f"'{name}' was changed at the same time: try again.")
 
 
-def labelmapInSteps(labelmap: LabelMap, path: Path) -> Iterator[None]:
+def writeLabelmapInSteps(labelmap: LabelMap, path: Path) -> Iterator[None]:
     """Write a label map to a MetaImage file; raises OSError."""
     with path.open("xb") as file:
         file.write(metaimage_header(labelmap.geometry, labelmap.array.dtype))
