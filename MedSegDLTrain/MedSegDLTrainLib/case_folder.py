@@ -117,9 +117,8 @@ def remove_case(folder: Path, name: str) -> None:
         others = tuple(other for other in document.cases if other.name != name)
         write_case_list(folder, CaseList(others, document.patients), read_dataset(folder))
         _forget(folder, case)
-        earlier = [
-            earlier_label_path(folder, replace(case, version=version)) for version in range(1, case.version + 1)
-        ]  # stopped ones, too
+        versions = range(1, case.version + 1)  # the last one's: of a correction that was stopped
+        earlier = [earlier_label_path(folder, replace(case, version=version)) for version in versions]
         for path in (image_path(folder, case), label_path(folder, case), *earlier):
             path.unlink(missing_ok=True)
 

@@ -35,7 +35,7 @@ _BEFORE_THE_FIRST_STEP = {JOB_FILE, PLAN_FILE, EVENTS_FILE, START_FILE, *_REQUES
 
 @dataclass(frozen=True)
 class Plan:
-    """plan.json: what is fixed when a run begins: its steps, and what they were fixed by.
+    """plan.json: the steps of a run, fixed when it begins, and the seconds of a step and a validation if those fixed them.
 
     `cases` and `validation`: the version of each case that was trained on, and validated on, last.
     """

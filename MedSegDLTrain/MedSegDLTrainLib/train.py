@@ -71,9 +71,9 @@ def train(job_path: Path, run: Path, resume: bool = False, around: Surroundings 
 
     The folder is new, empty, or that of a run that never took a step, which makes room. With `resume` a run that was
     stopped or killed goes on from its last checkpoint and ends, on one machine's CPU, with the same losses and weights as
-    one that never was. Raises InputError for an unusable job, cases or
-    run folder and when the loss is not finite, ModelError for an unusable model to start from, DeviceError if there is too
-    little memory, Cancelled, with a checkpoint saved, when asked to stop.
+    one that never was. Raises InputError for an unusable job, cases or run folder and when the loss is not finite,
+    ModelError for an unusable model to start from, DeviceError if there is too little memory, Cancelled, with a checkpoint
+    saved, when asked to stop.
     """
     job = checked(localised(read_job(job_path), job_path.parent))
     if not resume:
