@@ -119,9 +119,15 @@ def _is_readable_dicom(file: Path, tell: Callable[[str], None]) -> bool:
 
 
 def _told_apart(found: list[BatchInput]) -> list[BatchInput]:
-    """Results of one name (scan.nii.gz and scan.nrrd, or a DICOM folder scan) get the suffix, or the series' UID, added."""
-    count = Counter(item.name for item in found)
-    return [item if count[item.name] == 1 else replace(item, name=_longer_name(item)) for item in found]
+    """Results of one name (scan.nii.gz and scan.nrrd, or a DICOM folder scan) get the suffix, or the series' UID, added.
+
+    Scan and scan are one name, as they are on the disks of Windows and macOS.
+    """
+    names = [str(item.name).casefold() for item in found]
+    count = Counter(names)
+    return [
+        item if count[name] == 1 else replace(item, name=_longer_name(item)) for name, item in zip(names, found, strict=True)
+    ]
 
 
 def _longer_name(item: BatchInput) -> Path:

@@ -222,6 +222,12 @@ def test_images_of_one_name_in_one_folder_are_told_apart_by_their_suffix(command
     assert sorted(path.name for path in (tmp_path / "out").glob("*.seg.nrrd")) == ["a_nii_gz.seg.nrrd", "a_nrrd.seg.nrrd"]
 
 
+def test_names_that_differ_in_capitals_only_are_one_name_as_on_windows_and_macos(tmp_path: Path):
+    for name in ("Scan.nii.gz", "other.nrrd", "scan.nrrd"):
+        (tmp_path / name).touch()
+    assert [str(item.name) for item in images_below(tmp_path)[0]] == ["Scan_nii_gz", "other", "scan_nrrd"]
+
+
 def test_series_whose_names_would_be_one_are_told_apart_by_their_uid(tmp_path: Path):
     (tmp_path / "1.dcm").touch()
     series = [(uid, "cine", "MR", Path("1.dcm")) for uid in ("1.2.3.45678.11.2", "1.2.3.45678.1.12", "1.2.99")]
