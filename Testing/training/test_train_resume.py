@@ -18,7 +18,7 @@ from MedSegDLTrainLib import loop
 from MedSegDLTrainLib import train as train_module
 from MedSegDLTrainLib.checkpoints import new_state
 from MedSegDLTrainLib.job import read_job
-from MedSegDLTrainLib.run_folder import ask, is_owned, read_best, status_of, withdraw_request
+from MedSegDLTrainLib.run_folder import ask, is_owned, read_best, read_plan, status_of, withdraw_request
 from MedSegDLTrainLib.steps import Stepper
 from MedSegDLTrainLib.train import Surroundings, train
 from MedSegDLTrainLib.validate import Validated
@@ -93,6 +93,31 @@ def test_a_case_folder_may_move_between_stop_and_resume_but_not_become_another(j
         train(tmp_path / "run" / "job.json", tmp_path / "run", resume=True)
     assert train(job_file, tmp_path / "run", resume=True).tally.step == 8
     assert read_job(tmp_path / "run" / "job.json").cases == str((tmp_path / "elsewhere").resolve())
+
+
+def test_a_run_of_an_earlier_version_whose_plan_knows_its_steps_only_goes_on_to_the_bit(job_file, tmp_path):
+    straight = train(job_file, tmp_path / "straight")
+    token = CancelToken()
+    around = Surroundings(listeners=[lambda event: token.cancel() if event.get("step") == 3 else None], cancel=token)
+    with pytest.raises(Cancelled):
+        train(job_file, tmp_path / "run", around=around)
+    (tmp_path / "run" / "plan.json").write_text('{"steps": 8}', encoding="utf-8")
+    assert same_weights(straight, train(job_file, tmp_path / "run", resume=True))
+    assert events_of(tmp_path / "run", "warning") == []
+
+
+def test_minutes_are_counted_once_and_a_run_that_is_killed_keeps_its_steps(job_file, tmp_path, monkeypatch):
+    change_job(job_file, "optimisation", minutes=0.02)
+
+    def kill(event):
+        if event["event"] == "step":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(job_file, tmp_path / "run", around=Surroundings(listeners=[kill]))
+    steps = read_plan(tmp_path / "run").steps
+    monkeypatch.setattr(train_module, "_seconds_per_step", lambda *_: pytest.fail("timed again"))
+    assert train(job_file, tmp_path / "run", resume=True).tally.step == read_plan(tmp_path / "run").steps == steps
 
 
 def test_what_differs_in_a_changed_job_is_named(job_file, tmp_path):
