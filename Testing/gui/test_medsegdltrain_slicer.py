@@ -75,12 +75,18 @@ def test_a_folder_that_nobody_may_look_into_is_told_and_hides_no_other(panel, fo
     assert texts(panel.ui.runsTable)[0][1] == "missing"
 
 
-def test_an_image_and_segments_that_were_chosen_leave_the_memory_with_the_scene(panel, folder):
+def _choose_scan(panel, folder):
+    """A case folder, and a new image with its segmentation: both nodes."""
     choose_folder(panel, folder)
     volume, segmentation = add_scan()
     panel.ui.volumeSelector.setCurrentNode(volume)
     panel.ui.segmentationSelector.setCurrentNode(segmentation)
     harness.process_events(0.3)
+    return volume, segmentation
+
+
+def test_an_image_and_segments_that_were_chosen_leave_the_memory_with_the_scene(panel, folder):
+    volume, segmentation = _choose_scan(panel, folder)
     kept = [vtk.vtkWeakReference() for _ in range(2)]
     for reference, what in zip(kept, (volume.GetImageData(), segmentation.GetSegmentation()), strict=True):
         reference.Set(what)
@@ -92,11 +98,7 @@ def test_an_image_and_segments_that_were_chosen_leave_the_memory_with_the_scene(
 
 
 def test_segments_are_followed_when_a_sequence_puts_others_into_the_node(panel, folder):
-    choose_folder(panel, folder)
-    volume, segmentation = add_scan()
-    panel.ui.volumeSelector.setCurrentNode(volume)
-    panel.ui.segmentationSelector.setCurrentNode(segmentation)
-    harness.process_events(0.3)
+    _, segmentation = _choose_scan(panel, folder)
     other = slicer.vtkSegmentation()
     other.DeepCopy(segmentation.GetSegmentation())
     other.GetNthSegment(0).SetName("Atrium")

@@ -43,10 +43,7 @@ def test_segments_name_the_labels_of_a_new_folder(folder, tmp_path):
     assert label_table_of(folder) == TABLE
 
 
-def test_a_segment_called_ignore_marks_what_nobody_annotated(folder, tmp_path):
-    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
-    array[0, 0, 0], array[1], array[2, 3, 4] = 1, 2, 3
-    table = LabelTable((Label(1, "left", (9, 0, 0)), Label(2, "ignore", (1, 1, 1)), Label(3, "right", (0, 0, 9))))
+def _assert_stored_without_the_ignore_segment(folder, tmp_path, array, table):
     path = tmp_path / "partly.seg.nrrd"
     write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
     case = add_case(folder, NewCase(scan_file(tmp_path, 0), path, "A"))
@@ -56,17 +53,18 @@ def test_a_segment_called_ignore_marks_what_nobody_annotated(folder, tmp_path):
     assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 2) and (stored[1] == IGNORE).all()
 
 
+def test_a_segment_called_ignore_marks_what_nobody_annotated(folder, tmp_path):
+    array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
+    array[0, 0, 0], array[1], array[2, 3, 4] = 1, 2, 3
+    table = LabelTable((Label(1, "left", (9, 0, 0)), Label(2, "ignore", (1, 1, 1)), Label(3, "right", (0, 0, 9))))
+    _assert_stored_without_the_ignore_segment(folder, tmp_path, array, table)
+
+
 def test_labels_of_a_new_folder_are_numbered_without_the_ignore_segment(folder, tmp_path):
     array = np.zeros(GEOMETRY.shape_zyx, np.uint8)
     array[1], array[0, 0, 0], array[2, 3, 4] = 1, 2, 3
     table = LabelTable((Label(1, "ignore", (1, 1, 1)), Label(2, "left", (9, 0, 0)), Label(3, "right", (0, 0, 9))))
-    path = tmp_path / "ignore_first.seg.nrrd"
-    write_segmentation(Segmentation(LabelMap(array, GEOMETRY), table), path)
-    case = add_case(folder, NewCase(scan_file(tmp_path, 0), path, "A"))
-    dataset = read_dataset(folder)
-    assert (dataset.labels, dataset.ignore) == ({"left": 1, "right": 2}, 3)
-    stored = case_labels(folder, case, dataset).array
-    assert (stored[0, 0, 0], stored[2, 3, 4]) == (1, 2) and (stored[1] == IGNORE).all()
+    _assert_stored_without_the_ignore_segment(folder, tmp_path, array, table)
     assert [(label.value, label.name) for label in label_table_of(folder).labels] == [(1, "left"), (2, "right")]
 
 
